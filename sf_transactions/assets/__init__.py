@@ -1,0 +1,1 @@
+"""What Dagster materialises, one file a stage, in the order the data flows."""

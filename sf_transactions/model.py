@@ -1,0 +1,221 @@
+"""The star schema as data: what DataSF publishes, how it is folded into dimensions, and the tables that result.
+
+Everything else derives from here: the columns expected of the portal, the pandera schemas, the DDL in
+`sql/schema/`, the column metadata in Dagster and the pictures in `docs/`. No other file lists columns.
+This module imports nothing but the standard library.
+"""
+
+from dataclasses import dataclass
+
+DATASET_ID = "bpnb-jwfb"
+SCHEMA = "report"
+FIRST_FISCAL_YEAR = 1999
+
+
+@dataclass(frozen=True)
+class Published:
+    """A column of the published dataset, in the words of the portal."""
+
+    name: str
+    type: str  # the portal's dataTypeName: text, number or calendar_date
+    description: str
+
+
+PUBLISHED = (
+    Published("fiscal_year", "text", "City fiscal year, July 1 to June 30, named by the year it ends in"),
+    Published("related_govt_units", "text", "Whether a related government unit, legally separate from the City"),
+    Published("organization_group_code", "text", "Code of the group of departments"),
+    Published("organization_group", "text", "Group of departments"),
+    Published("department_code", "text", "Code of the department"),
+    Published("department", "text", "Department, the City's main organizational unit"),
+    Published("program_code", "text", "Code of the program"),
+    Published("program", "text", "Service that a department provides"),
+    Published("character_code", "text", "Code of the character"),
+    Published("character", "text", "Top level of the account hierarchy, such as salaries"),
+    Published("object_code", "text", "Code of the object"),
+    Published("object", "text", "Middle level of the account hierarchy, such as overtime"),
+    Published("sub_object_code", "text", "Code of the sub-object"),
+    Published("sub_object", "text", "Most detailed level of the account hierarchy"),
+    Published("fund_type_code", "text", "Code of the fund type"),
+    Published("fund_type", "text", "Class of funds in the sense of governmental accounting"),
+    Published("fund_code", "text", "Code of the fund"),
+    Published("fund", "text", "Individual fund"),
+    Published("fund_category_code", "text", "Code of the fund category"),
+    Published("fund_category", "text", "Kind of activity within a fund: operating, projects, grants"),
+    Published("revenue_or_spending", "text", "Side of the books: Revenue or Spending"),
+    Published("amount", "number", "US dollars received or spent, positive on both sides"),
+    Published("data_as_of", "calendar_date", "When the source system last updated the data"),
+    Published("data_loaded_at", "calendar_date", "When the data reached the portal"),
+)
+PUBLISHED_NAMES = tuple(column.name for column in PUBLISHED)
+DESCRIPTIONS = {column.name: column.description for column in PUBLISHED}
+
+# Spellings of related_govt_units: upper case since FY2018.
+RELATED_GOVT_UNITS = {"No": "No", "NO": "No", "Yes": "Yes", "YES": "Yes"}
+SIDES = ("Revenue", "Spending")
+
+
+def code_column(name: str) -> str:
+    return f"{name}_code"
+
+
+def no_member(column: str) -> str:
+    """The named member that stands for a null: program -> "No Program", program_code -> "No Program Code"."""
+    return f"No {column.replace('_', ' ').title()}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a warehouse table. Every column is NOT NULL: the star has named members instead of nulls."""
+
+    name: str
+    sql_type: str
+    description: str
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The limit of a VARCHAR in bytes, as Redshift counts it; None for other types."""
+        return int(self.sql_type[8:-1]) if self.sql_type.startswith("VARCHAR(") else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of schema `report`: its columns, its key and what Redshift is told about its storage.
+
+    Redshift does not enforce keys; the pipeline checks them itself, inside the load.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[tuple[str, str], ...] = ()  # (column, table)
+    distribution: str = "DISTSTYLE ALL"
+    sort_key: tuple[str, ...] = ()
+    by_fiscal_year: bool = False
+
+    @property
+    def qualified(self) -> str:
+        return f"{SCHEMA}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+def _bigint(name: str, description: str) -> Column:
+    return Column(name, "BIGINT", description)
+
+
+def _text(name: str, size: int) -> Column:
+    return Column(name, f"VARCHAR({size})", DESCRIPTIONS[name])
+
+
+FISCAL_YEAR = Column("fiscal_year", "INTEGER", DESCRIPTIONS["fiscal_year"])
+AMOUNT = Column("amount", "DECIMAL(18,2)", DESCRIPTIONS["amount"])
+ROW_COUNT = _bigint("row_count", "Published rows that carry exactly these names and codes in this fiscal year")
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A dimension: its levels top down, each a name column, with codes or without, and attributes beside them.
+
+    Within its parents (the levels above) a name carries one code; an attribute is part of the member's
+    identity but no parent of any name.
+    """
+
+    name: str
+    description: str
+    levels: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+    coded: bool = True
+
+    @property
+    def id_column(self) -> str:
+        return f"{self.name}_id"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns whose filled values make the surrogate key: the name path and the attributes, no codes."""
+        return (*self.levels, *self.attributes)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(code_column(level) for level in self.levels) if self.coded else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every published column the dimension takes up, bottom level first, as in the original model."""
+        pairs = [
+            column
+            for level in reversed(self.levels)
+            for column in ((level, code_column(level)) if self.coded else (level,))
+        ]
+        return (*pairs, *self.attributes)
+
+    def parents(self, level: str) -> tuple[str, ...]:
+        return self.levels[: self.levels.index(level)]
+
+    def _text_columns(self) -> tuple[Column, ...]:
+        return tuple(_text(name, 100 if name in self.codes else 300) for name in self.columns)
+
+    @property
+    def table(self) -> Table:
+        identifier = _bigint(self.id_column, f"Surrogate key of the {self.name}: a hash of its names, never of codes")
+        return Table(self.name, self.description, (identifier, *self._text_columns()), (self.id_column,))
+
+    @property
+    def evidence(self) -> Table:
+        """The members exactly as published (nulls filled), by fiscal year: what the choice of codes rests on."""
+        return Table(
+            f"{self.name}_evidence",
+            f"Every {self.name} with the codes published for it in a fiscal year, and in how many rows",
+            (FISCAL_YEAR, *self._text_columns(), ROW_COUNT),
+            ("fiscal_year", *self.columns),
+            distribution="DISTSTYLE EVEN",
+            sort_key=("fiscal_year",),
+            by_fiscal_year=True,
+        )
+
+
+PROGRAM = Dimension(
+    "program",
+    "The service under which a transaction is recorded: program, department, organization group",
+    ("organization_group", "department", "program"),
+    attributes=("related_govt_units",),
+)
+TYPE = Dimension(
+    "type",
+    "What the money was spent on or came from: sub-object, object, character of the account",
+    ("character", "object", "sub_object"),
+)
+FUND = Dimension(
+    "fund",
+    "The fund that pays or receives: fund category, fund, fund type",
+    ("fund_type", "fund", "fund_category"),
+)
+FINANCE = Dimension(
+    "finance", "Whether a transaction is revenue or spending", ("revenue_or_spending",), coded=False
+)
+DIMENSIONS = (PROGRAM, TYPE, FUND, FINANCE)
+CODED_DIMENSIONS = tuple(dimension for dimension in DIMENSIONS if dimension.coded)
+
+TRANSACTION = Table(
+    "transaction",
+    "One row for every published row: dollars of one program, type, fund and side in a fiscal year",
+    (
+        _bigint("transaction_id", "Hash of the row's own values and its number among identical rows"),
+        FISCAL_YEAR,
+        *(_bigint(dimension.id_column, f"The {dimension.name}") for dimension in DIMENSIONS),
+        AMOUNT,
+    ),
+    ("transaction_id",),
+    foreign_keys=tuple((dimension.id_column, dimension.name) for dimension in DIMENSIONS),
+    distribution="DISTSTYLE EVEN",
+    sort_key=("fiscal_year",),
+    by_fiscal_year=True,
+)
+
+STAR = (*(dimension.table for dimension in DIMENSIONS), TRANSACTION)
+EVIDENCE = tuple(dimension.evidence for dimension in CODED_DIMENSIONS)
+TABLES = (*STAR, *EVIDENCE)

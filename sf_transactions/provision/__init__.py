@@ -1,0 +1,1 @@
+"""The AWS resources: what should be (pure), plan, apply, destroy."""

@@ -1,0 +1,93 @@
+"""Every setting: its name in the environment, its default and what it means. Nothing else reads the environment.
+
+boto3 reads its own variables (AWS_ENDPOINT_URL, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE, ...).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be understood; the message names the variable and what to do."""
+
+
+def _setting(env: str, default: str | None, description: str, *, secret: bool = False):
+    return field(
+        default=default, repr=not secret, metadata={"env": env, "description": description, "secret": secret}
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings as given, each a text or None. Empty variables count as unset."""
+
+    home_dir: str = _setting("SF_TRANSACTIONS_HOME", ".sf_transactions", "where state and output live")
+    datasf_base_url: str = _setting("DATASF_BASE_URL", "https://data.sf.gov", "the portal")
+    datasf_app_token: str | None = _setting(
+        "DATASF_APP_TOKEN", None, "the portal's app token, optional", secret=True
+    )
+    s3_bucket: str | None = _setting("S3_BUCKET", None, "the bucket; its name is unique in the world, so it has no default")
+    sftp_username: str = _setting("SFTP_USERNAME", "sf-transactions", "user of the Transfer Family server")
+    sftp_host: str | None = _setting("SFTP_HOST", None, "SFTP endpoint; looked up from AWS when unset")
+    sftp_port: str = _setting("SFTP_PORT", "22", "its port")
+    transfer_role: str = _setting("TRANSFER_ROLE", "sf-transactions-transfer", "IAM role Transfer Family assumes")
+    redshift_role: str = _setting("REDSHIFT_ROLE", "sf-transactions-redshift", "IAM role the cluster assumes for COPY")
+    redshift_security_group: str = _setting(
+        "REDSHIFT_SECURITY_GROUP", "sf-transactions-redshift", "security group that lets in SQL clients"
+    )
+    redshift_cidr: str | None = _setting(
+        "REDSHIFT_CIDR", None, "addresses that may connect to the cluster, such as 203.0.113.7/32; needed to provision"
+    )
+    redshift_cluster: str = _setting("REDSHIFT_CLUSTER", "sf-transactions", "the cluster")
+    redshift_node_type: str = _setting("REDSHIFT_NODE_TYPE", "ra3.large", "node type of a new cluster")
+    redshift_database: str = _setting("REDSHIFT_DATABASE", "san_francisco", "database")
+    redshift_user: str = _setting("REDSHIFT_USER", "sf_transactions", "database user")
+    redshift_password: str | None = _setting("REDSHIFT_PASSWORD", None, "its password", secret=True)
+    redshift_host: str | None = _setting("REDSHIFT_HOST", None, "SQL endpoint; looked up from AWS when unset")
+    redshift_port: str | None = _setting("REDSHIFT_PORT", None, "its port; looked up from AWS when unset")
+    redshift_ssl: str = _setting("REDSHIFT_SSL", "true", "whether SQL connections must use TLS")
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        environ = os.environ if environ is None else environ
+        return cls(
+            **{f.name: environ[f.metadata["env"]] for f in fields(cls) if environ.get(f.metadata["env"])}
+        )
+
+    @property
+    def home(self) -> Path:
+        return Path(self.home_dir).expanduser().absolute()
+
+    @property
+    def ssl(self) -> bool:
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        try:
+            return words[self.redshift_ssl.lower()]
+        except KeyError:
+            raise SettingsError(f"REDSHIFT_SSL is {self.redshift_ssl!r}: write true or false") from None
+
+    def port(self, name: str) -> int | None:
+        """The port in field `name`, or None when unset. Raises SettingsError when it is no port."""
+        value = getattr(self, name)
+        if value is None:
+            return None
+        if not value.isdigit() or not 0 < int(value) < 65536:
+            raise SettingsError(f"{env_name(name)} is {value!r}: a port is a number from 1 to 65535")
+        return int(value)
+
+    def required(self, name: str) -> str:
+        """The text in field `name`. Raises SettingsError naming its variable when it is unset."""
+        value = getattr(self, name)
+        if not value:
+            raise SettingsError(f"{env_name(name)} is not set: {describe(name)}")
+        return value
+
+
+def env_name(name: str) -> str:
+    return Settings.__dataclass_fields__[name].metadata["env"]
+
+
+def describe(name: str) -> str:
+    return Settings.__dataclass_fields__[name].metadata["description"]

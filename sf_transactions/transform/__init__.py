@@ -1,0 +1,1 @@
+"""Pure functions: null filling, code mapping, star. No Dagster, no I/O."""
