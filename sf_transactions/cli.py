@@ -1,0 +1,4 @@
+"""sf-transactions"""
+
+
+def main() -> None: ...
