@@ -194,9 +194,7 @@ FUND = Dimension(
     "The fund that pays or receives: fund category, fund, fund type",
     ("fund_type", "fund", "fund_category"),
 )
-FINANCE = Dimension(
-    "finance", "Whether a transaction is revenue or spending", ("revenue_or_spending",), coded=False
-)
+FINANCE = Dimension("finance", "Whether a transaction is revenue or spending", ("revenue_or_spending",), coded=False)
 DIMENSIONS = (PROGRAM, TYPE, FUND, FINANCE)
 CODED_DIMENSIONS = tuple(dimension for dimension in DIMENSIONS if dimension.coded)
 

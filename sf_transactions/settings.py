@@ -14,9 +14,7 @@ class SettingsError(ValueError):
 
 
 def _setting(env: str, default: str | None, description: str, *, secret: bool = False):
-    return field(
-        default=default, repr=not secret, metadata={"env": env, "description": description, "secret": secret}
-    )
+    return field(default=default, repr=not secret, metadata={"env": env, "description": description, "secret": secret})
 
 
 @dataclass(frozen=True)
@@ -25,10 +23,10 @@ class Settings:
 
     home_dir: str = _setting("SF_TRANSACTIONS_HOME", ".sf_transactions", "where state and output live")
     datasf_base_url: str = _setting("DATASF_BASE_URL", "https://data.sf.gov", "the portal")
-    datasf_app_token: str | None = _setting(
-        "DATASF_APP_TOKEN", None, "the portal's app token, optional", secret=True
+    datasf_app_token: str | None = _setting("DATASF_APP_TOKEN", None, "the portal's app token, optional", secret=True)
+    s3_bucket: str | None = _setting(
+        "S3_BUCKET", None, "the bucket; its name is unique in the world, so it has no default"
     )
-    s3_bucket: str | None = _setting("S3_BUCKET", None, "the bucket; its name is unique in the world, so it has no default")
     sftp_username: str = _setting("SFTP_USERNAME", "sf-transactions", "user of the Transfer Family server")
     sftp_host: str | None = _setting("SFTP_HOST", None, "SFTP endpoint; looked up from AWS when unset")
     sftp_port: str = _setting("SFTP_PORT", "22", "its port")
@@ -52,9 +50,7 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         environ = os.environ if environ is None else environ
-        return cls(
-            **{f.name: environ[f.metadata["env"]] for f in fields(cls) if environ.get(f.metadata["env"])}
-        )
+        return cls(**{f.name: environ[f.metadata["env"]] for f in fields(cls) if environ.get(f.metadata["env"])})
 
     @property
     def home(self) -> Path:

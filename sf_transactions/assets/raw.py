@@ -1,0 +1,131 @@
+"""raw/transactions: the published rows, text exactly as published, one Parquet file a fiscal year."""
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import dagster as dg
+
+from sf_transactions import checks
+from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
+from sf_transactions.model import PUBLISHED, PUBLISHED_NAMES
+from sf_transactions.resources.home import Home, replacing, write_json
+from sf_transactions.resources.portal import Portal, PortalError
+from sf_transactions.transform.amounts import ControlTotal, control_totals
+
+RAW = dg.AssetKey(["raw", "transactions"])
+PULLS = 3  # how often a pull starts over when the portal republishes meanwhile
+YEARS_AT_ONCE = 4
+
+
+@dg.asset(
+    key=RAW,
+    group_name="raw",
+    kinds={"parquet", "socrata"},
+    owners=["team:data-engineering"],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(column.name, "text", description=column.description) for column in PUBLISHED]
+        )
+    },
+    check_specs=checks.specs(
+        RAW,
+        {
+            "expected_columns": "Every column of the model is published.",
+            "control_totals": "Rows and dollars of each fiscal year and side are those the portal counts itself.",
+            "known_fiscal_years": "Every published fiscal year is a partition, so that no row is left out.",
+        },
+    ),
+    **BY_FISCAL_YEAR,
+)
+def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Portal) -> Iterator:
+    """Every line of the City's accounts as DataSF publishes it: dataset bpnb-jwfb, "Spending and Revenue".
+
+    A row is a summary of one program, account, fund and category in a fiscal year, not a cash transaction. All
+    values are kept as the text that was published, so that codes keep their zeros and amounts their cents. What
+    arrives is counted and summed and must equal the totals that the portal computes itself.
+    """
+    years = context.partition_keys
+    published, rows_updated_at, arrived = _pull(context, home, portal, years)
+    for year in years:
+        totals = arrived[year]
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": sum(total.rows for total in totals.values()),
+                **{f"{side.lower()}_dollars": str(total.amount) for side, total in totals.items()},
+            },
+            partition_key=year,
+        )
+    expected = {key: total for key, total in published.items() if key[0] in years}
+    found = {(year, side): total for year in years for side, total in arrived[year].items()}
+    yield checks.result(RAW, "expected_columns", columns=len(PUBLISHED_NAMES))
+    yield checks.result(RAW, "control_totals", checks.differences(expected, found, ("portal", "raw")))
+    yield checks.result(RAW, "known_fiscal_years", _unknown_years(published))
+    yield dg.MaterializeResult(
+        asset_key=RAW,
+        metadata={
+            "dagster/row_count": sum(total.rows for total in found.values()),
+            "published_at": dg.MetadataValue.timestamp(float(rows_updated_at)),
+            "fiscal_years": len(years),
+            "path": dg.MetadataValue.path(str(home.root / "raw")),
+        },
+    )
+
+
+class _Republished(Exception):
+    """The portal published anew while it was being read; what has arrived is of two publications."""
+
+
+def _pull(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
+    """The portal's control totals, when it was published, and the totals of what arrived, by fiscal year."""
+    for _ in range(PULLS):
+        try:
+            return _pull_once(context, home, portal, years)
+        except _Republished:
+            context.log.warning("the portal republished the dataset while it was being read: starting over")
+    raise PortalError(
+        f"{portal.base_url} republished the dataset {PULLS} times while it was being read: run again later"
+    )
+
+
+def _pull_once(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
+    """Fetches the years, all of one publication, and puts them in place only when they are all there."""
+    before = portal.metadata().rows_updated_at
+    published = portal.control_totals()
+    with contextlib.ExitStack() as stack:
+        incoming = {year: stack.enter_context(replacing(home.raw(year))) for year in years}
+
+        def fetch(year: str) -> dict[str, ControlTotal]:
+            table = portal.fiscal_year(year, {side: total for (of, side), total in published.items() if of == year})
+            _write(table, incoming[year])
+            context.log.info(f"fiscal year {year}: {table.num_rows:,} rows")
+            return control_totals(table)
+
+        with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
+            arrived = dict(zip(years, pool.map(fetch, years), strict=True))
+        if portal.metadata().rows_updated_at != before:
+            raise _Republished
+    for year in years:
+        _write_totals(home, year, before, arrived[year])
+    return published, before, arrived
+
+
+def _write(table, path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd", compression_level=1)
+
+
+def _write_totals(home: Home, year: str, rows_updated_at: int, totals: dict[str, ControlTotal]) -> None:
+    sides = {side: {"rows": total.rows, "amount": str(total.amount)} for side, total in totals.items()}
+    write_json(home.control_totals(year), {"rows_updated_at": rows_updated_at, "totals": sides})
+
+
+def _unknown_years(published):
+    import pandas as pd
+
+    known = set(FISCAL_YEARS.get_partition_keys())
+    rows = [
+        (year, side, total.rows, str(total.amount)) for (year, side), total in published.items() if year not in known
+    ]
+    return pd.DataFrame(rows, columns=["fiscal_year", "revenue_or_spending", "rows", "amount"])

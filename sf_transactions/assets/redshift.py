@@ -1,0 +1,139 @@
+"""redshift/*: the star in the warehouse, schema `report`, all five tables in one transaction."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import dagster as dg
+
+from sf_transactions import checks
+from sf_transactions.assets.s3 import s3_key
+from sf_transactions.assets.star import star_totals
+from sf_transactions.automation import BY_FISCAL_YEAR
+from sf_transactions.ddl import read, schema_statements, views
+from sf_transactions.model import CODED_DIMENSIONS, STAR, TABLES, TRANSACTION, Table
+from sf_transactions.resources import loading
+from sf_transactions.resources.home import Home, HomeError, read_json
+from sf_transactions.resources.storage import Storage
+from sf_transactions.resources.warehouse import Warehouse, execute, fetch
+from sf_transactions.transform.amounts import ControlTotal
+
+
+def redshift_key(table: Table) -> dg.AssetKey:
+    return dg.AssetKey(["redshift", table.name])
+
+
+def _check_specs() -> list[dg.AssetCheckSpec]:
+    specs = []
+    for table in STAR:
+        specs += checks.specs(redshift_key(table), {"unique_ids": "No two rows have the same id."})
+    for dimension in CODED_DIMENSIONS:
+        specs += checks.specs(
+            redshift_key(dimension.table), {"many_to_one": "Within its parents a name carries exactly one code."}
+        )
+    return specs + checks.specs(
+        redshift_key(TRANSACTION),
+        {
+            "control_totals": "Rows and dollars of each fiscal year and side are those of the star.",
+            "dimensions_found": "Every row finds its program, type, fund and finance.",
+        },
+    )
+
+
+@dg.multi_asset(
+    name="redshift",
+    specs=[
+        dg.AssetSpec(
+            redshift_key(table),
+            deps=[s3_key(each) for each in STAR] if table is TRANSACTION else [s3_key(table)],
+            group_name="redshift",
+            kinds={"redshift"},
+            owners=["team:data-engineering"],
+            description=(
+                f"{table.description}.\n\nTable `{table.qualified}` of the warehouse. All five tables are replaced in "
+                "one transaction, the fact for the loaded fiscal years; counts, sums, ids and codes are compared "
+                "inside it, and a difference rolls everything back."
+            ),
+            metadata=checks.warehouse_metadata(table),
+            partitions_def=BY_FISCAL_YEAR["partitions_def"],
+        )
+        for table in STAR
+    ],
+    check_specs=_check_specs(),
+    can_subset=False,
+    backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
+)
+def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Storage, warehouse: Warehouse) -> Iterator:
+    """Loads the star into the warehouse by COPY, in one transaction."""
+    years = [int(year) for year in context.partition_keys]
+    manifests = {table.name: _manifest(home, table, context.partition_keys) for table in TABLES}
+    expected = {
+        (int(year), side): total for year in context.partition_keys for side, total in star_totals(home, year).items()
+    }
+    role_arn, region = storage.copy_role(), storage.region()
+    with warehouse.connect() as connection:
+        for statement in schema_statements():
+            execute(connection, statement)
+        for table in TABLES:
+            rows = loading.replace_table(
+                connection, table, loading.Copy(manifests[table.name], role_arn, region), years
+            )
+            context.log.info("%s: %d rows copied", table.qualified, rows)
+        for view in views():
+            execute(connection, read(f"report/{view}.sql"))
+        results = list(_compare(connection, years, expected))
+        counts = {
+            table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in STAR
+        }
+        if all(result.passed for result in results):
+            connection.commit()
+        else:
+            connection.rollback()
+            context.log.error("the comparison failed: rolled back, the warehouse is as it was")
+    yield from results
+    if not all(result.passed for result in results):
+        return
+    with warehouse.connect() as connection:
+        connection.autocommit = True
+        for table in TABLES:
+            execute(connection, f"ANALYZE {table.qualified}")
+    for (year, side), total in expected.items():
+        context.add_asset_metadata(
+            {f"{side.lower()}_rows": total.rows, f"{side.lower()}_dollars": str(total.amount)},
+            asset_key=redshift_key(TRANSACTION),
+            partition_key=str(year),
+        )
+    for table, rows in counts.items():
+        yield dg.MaterializeResult(asset_key=redshift_key(table), metadata={"dagster/row_count": rows})
+
+
+def _manifest(home: Home, table: Table, years) -> str:
+    receipt = read_json(home.receipt(table.name), "s3/*")
+    if table.by_fiscal_year and set(receipt["fiscal_years"]) != set(years):
+        raise HomeError(
+            f"S3 was last filled with {table.name} of {len(receipt['fiscal_years'])} fiscal years, this run loads "
+            f"{len(years)}: materialize s3/* for the same years"
+        )
+    return receipt["manifest"]
+
+
+def _compare(connection, years, expected) -> Iterator[dg.AssetCheckResult]:
+    """What must hold before COMMIT, each as the result of a check."""
+    import pandas as pd
+
+    fact = redshift_key(TRANSACTION)
+    found = {
+        (int(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
+        for row in loading.totals(connection, years).itertuples()
+    }
+    yield checks.result(fact, "control_totals", checks.differences(expected, found, ("star", "warehouse")))
+    dangling = pd.Series(loading.dangling_ids(connection), name="rows").rename_axis("dimension").reset_index()
+    yield checks.result(fact, "dimensions_found", dangling[dangling["rows"] > 0])
+    for table in STAR:
+        yield checks.result(redshift_key(table), "unique_ids", loading.duplicated_ids(connection, table))
+    for dimension in CODED_DIMENSIONS:
+        yield checks.result(
+            redshift_key(dimension.table), "many_to_one", loading.names_with_several_codes(connection, dimension)
+        )
+
+
+assets = [redshift_tables]

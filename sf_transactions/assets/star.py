@@ -1,0 +1,191 @@
+"""star/*: the dimensions and the fact as gzip CSV parts, ready to be uploaded and copied."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import dagster as dg
+
+from sf_transactions import checks
+from sf_transactions.assets.codes import codes_key, read_raw
+from sf_transactions.assets.raw import RAW
+from sf_transactions.automation import BY_FISCAL_YEAR
+from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION, Dimension, Table
+from sf_transactions.resources.home import Home, read_json, replacing, write_json
+from sf_transactions.transform.amounts import ControlTotal, dollars
+from sf_transactions.transform.codes import dimension_table
+from sf_transactions.transform.keys import surrogate_key
+from sf_transactions.transform.star import finance_table, transactions
+
+FACT = dg.AssetKey(["star", "transaction"])
+
+
+def star_key(table: Table) -> dg.AssetKey:
+    return dg.AssetKey(["star", table.name])
+
+
+def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
+    table = dimension.table
+    key = star_key(table)
+    descriptions = {"schema": "Columns, types, no nulls, texts that fit, unique ids."}
+    if dimension.coded:
+        descriptions["many_to_one"] = "Within its parents a name carries exactly one code."
+
+    @dg.asset(
+        key=key,
+        deps=[codes_key(dimension)] if dimension.coded else [RAW],
+        group_name="star",
+        kinds={"pandas", "pandera", "csv"},
+        owners=["team:data-engineering"],
+        metadata={"dagster/column_schema": checks.column_schema(table)},
+        description=(
+            f"{dimension.description}.\n\nOne row a member, for all loaded fiscal years. The id is made of the "
+            "member's names, so that it is the same on any machine and stays when a code changes."
+        ),
+        check_specs=checks.specs(key, descriptions),
+        **BY_FISCAL_YEAR,
+    )
+    def star_dimension(context: dg.AssetExecutionContext, home: Home) -> Iterator:
+        import pandas as pd
+
+        if dimension.coded:
+            evidence = pd.read_parquet(home.codes(dimension.name, "evidence"))
+            frame = dimension_table(evidence, pd.read_parquet(home.codes(dimension.name, "mapping")), dimension)
+            yield checks.result(key, "many_to_one", checks.several_codes(frame, dimension))
+            for year in context.partition_keys:
+                write_part(home.star(dimension.evidence.name, year), evidence[evidence["fiscal_year"] == int(year)])
+        else:
+            frame = finance_table()
+        yield checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table)))
+        write_part(home.star(table.name), frame)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "dagster/row_count": len(frame),
+                "preview": checks.table_metadata(frame.head(10)),
+                "path": dg.MetadataValue.path(str(home.star(table.name))),
+            },
+        )
+
+    return star_dimension
+
+
+@dg.asset(
+    key=FACT,
+    deps=[RAW, *(star_key(dimension.table) for dimension in DIMENSIONS)],
+    group_name="star",
+    kinds={"pyarrow", "pandera", "csv"},
+    owners=["team:data-engineering"],
+    metadata={"dagster/column_schema": checks.column_schema(TRANSACTION)},
+    check_specs=checks.specs(
+        FACT,
+        {
+            "schema": "Columns, types, no nulls.",
+            "unique_ids": "No two rows have the same transaction_id, within and across fiscal years.",
+            "dimensions_found": "Every row finds its program, type, fund and finance.",
+            "control_totals": "Rows and dollars of each fiscal year and side are those of the portal.",
+        },
+    ),
+    **BY_FISCAL_YEAR,
+)
+def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
+    """Every published row as a fact: its fiscal year, the keys of its program, type, fund and side, its dollars.
+
+    One gzip CSV part a fiscal year. The id of a row is a hash of its own values and its number among identical
+    rows, so that it does not depend on the order in which the portal sends them.
+    """
+    import numpy as np
+    import pandas as pd
+
+    known = {
+        dimension: pd.read_csv(home.star(dimension.name), usecols=[dimension.id_column])[dimension.id_column]
+        for dimension in DIMENSIONS
+    }
+    schema = checks.table_schema(TRANSACTION)
+    invalid, dangling, ids = [], [], []
+    portal: dict[tuple[str, str], ControlTotal] = {}
+    found: dict[tuple[str, str], ControlTotal] = {}
+    for year in context.partition_keys:
+        frame = transactions(read_raw(home, year), int(year))
+        if (failing := checks.schema_failures(frame, schema)) is not None:
+            invalid.append(failing)
+        for dimension, keys in known.items():
+            dangling.append(frame[~frame[dimension.id_column].isin(keys)])
+        ids.append(frame["transaction_id"].to_numpy())
+        write_part(home.star("transaction", year), frame)
+        totals = side_totals(frame)
+        write_json(home.star("transaction", year).with_name("control_totals.json"), totals_json(totals))
+        found |= {(year, side): total for side, total in totals.items()}
+        portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": len(frame),
+                **{f"{side.lower()}_dollars": str(total.amount) for side, total in totals.items()},
+            },
+            partition_key=year,
+        )
+    every, counts = np.unique(np.concatenate(ids), return_counts=True)
+    yield checks.result(FACT, "schema", pd.concat(invalid) if invalid else None)
+    yield checks.result(FACT, "unique_ids", pd.DataFrame({"transaction_id": every[counts > 1]}))
+    yield checks.result(FACT, "dimensions_found", pd.concat(dangling))
+    yield checks.result(FACT, "control_totals", checks.differences(portal, found, ("portal", "star")))
+    yield dg.MaterializeResult(
+        asset_key=FACT,
+        metadata={
+            "dagster/row_count": int(counts.sum()),
+            "fiscal_years": len(context.partition_keys),
+            "path": dg.MetadataValue.path(str(home.root / "star" / "transaction")),
+        },
+    )
+
+
+def side_totals(frame) -> dict[str, ControlTotal]:
+    """Rows and dollars of each side that has rows; `amount` is in cents."""
+    totals = {}
+    for side in SIDES:
+        amounts = frame.loc[frame[FINANCE.id_column] == surrogate_key(FINANCE.name, (side,)), "amount"]
+        if len(amounts):
+            totals[side] = ControlTotal(len(amounts), dollars(int(amounts.sum())))
+    return totals
+
+
+def totals_json(totals: Mapping[str, ControlTotal]) -> dict:
+    return {side: {"rows": total.rows, "amount": str(total.amount)} for side, total in totals.items()}
+
+
+def totals_from_json(totals: Mapping[str, Mapping]) -> dict[str, ControlTotal]:
+    return {side: ControlTotal(total["rows"], Decimal(total["amount"])) for side, total in totals.items()}
+
+
+def portal_totals(home: Home, year: str) -> dict[str, ControlTotal]:
+    return totals_from_json(read_json(home.control_totals(year), "raw/transactions")["totals"])
+
+
+def star_totals(home: Home, year: str) -> dict[str, ControlTotal]:
+    path = home.star("transaction", year).with_name("control_totals.json")
+    return totals_from_json(read_json(path, "star/transaction"))
+
+
+def write_part(path, frame) -> None:
+    """A frame as gzip CSV with a header; `amount`, held in cents, is written in dollars.
+
+    The bytes depend on the rows alone: gzip is given no time and no name.
+    """
+    import gzip
+
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if "amount" in table.column_names:
+        exact = pc.multiply(table["amount"].cast(pa.decimal128(18, 0)), pa.scalar(Decimal("0.01"), pa.decimal128(2, 2)))
+        table = table.set_column(table.column_names.index("amount"), "amount", exact.cast(pa.decimal128(18, 2)))
+    with (
+        replacing(path) as incoming,
+        incoming.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
+    ):
+        pyarrow.csv.write_csv(table, stream)
+
+
+assets = [*(_dimension_asset(dimension) for dimension in DIMENSIONS), star_transaction]

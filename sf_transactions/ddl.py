@@ -1,0 +1,55 @@
+"""`sql/schema/` and the documented model, generated from `model.py`: run as `python -m sf_transactions.ddl`."""
+
+from pathlib import Path
+
+from sf_transactions.model import SCHEMA, TABLES, Table
+
+# Redshift reserves neither `transaction` nor `type`; of the columns, none needs quoting but these.
+RESERVED = frozenset({"character", "object"})
+SQL = Path(__file__).parent / "sql"
+if not SQL.is_dir():  # a checkout: the wheel carries sql/ inside the package
+    SQL = Path(__file__).parent.parent / "sql"
+
+
+def quoted(name: str) -> str:
+    return f'"{name}"' if name in RESERVED else name
+
+
+def create_table(table: Table) -> str:
+    """The DDL of a table. Keys are declared for the planner and for readers; Redshift does not enforce them."""
+    lines = [f"    {quoted(column.name)} {column.sql_type} NOT NULL" for column in table.columns]
+    lines.append(f"    PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+    lines += [
+        f"    FOREIGN KEY ({column}) REFERENCES {SCHEMA}.{other} ({column})" for column, other in table.foreign_keys
+    ]
+    sort = f"\nSORTKEY ({', '.join(table.sort_key)})" if table.sort_key else ""
+    body = ",\n".join(lines)
+    return (
+        f"-- {table.description}.\n"
+        "-- Generated from sf_transactions/model.py by `make sql`; edit there.\n"
+        f"CREATE TABLE IF NOT EXISTS {table.qualified} (\n{body}\n)\n{table.distribution}{sort};\n"
+    )
+
+
+def schema_statements() -> list[str]:
+    """What makes an empty schema, in an order that satisfies references."""
+    return [f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}", *(read(f"schema/{table.name}.sql") for table in TABLES)]
+
+
+def read(name: str) -> str:
+    """The one statement of a file in `sql/`, without its semicolon."""
+    return (SQL / name).read_text(encoding="utf-8").rstrip().removesuffix(";")
+
+
+def views() -> tuple[str, ...]:
+    """The report views, each a file in `sql/report/`."""
+    return tuple(sorted(path.stem for path in (SQL / "report").glob("*.sql")))
+
+
+def write() -> None:
+    for table in TABLES:
+        (SQL / "schema" / f"{table.name}.sql").write_text(create_table(table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

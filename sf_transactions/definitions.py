@@ -1,0 +1,59 @@
+"""The code location, assembled."""
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from sf_transactions import automation
+from sf_transactions.assets import codes, raw, redshift, report, s3, star
+from sf_transactions.provision.jobs import jobs as provision_jobs
+from sf_transactions.resources.home import Home
+from sf_transactions.resources.portal import Portal
+from sf_transactions.resources.storage import Storage
+from sf_transactions.resources.transfer import Transfer
+from sf_transactions.resources.warehouse import Warehouse
+from sf_transactions.settings import Settings, env_name
+
+
+def _secret(settings: Settings, name: str):
+    """A secret by reference, so that Dagster shows its name and never its value; None when it is unset."""
+    return dg.EnvVar(env_name(name)) if getattr(settings, name) else None
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """The assets, jobs and resources for these settings."""
+    return dg.Definitions(
+        assets=[
+            raw.raw_transactions,
+            *codes.assets,
+            *star.assets,
+            *s3.assets,
+            *redshift.assets,
+            *report.assets,
+        ],
+        jobs=[automation.all_assets, *provision_jobs],
+        resources={
+            "home": Home(path=str(settings.home)),
+            "portal": Portal(base_url=settings.datasf_base_url, app_token=_secret(settings, "datasf_app_token")),
+            "transfer": Transfer(
+                host=settings.sftp_host,
+                port=settings.port("sftp_port"),
+                username=settings.sftp_username,
+                client_key_path=str(settings.home / "keys" / "client_key"),
+                host_key_path=str(settings.home / "keys" / "host_key.pub"),
+            ),
+            "storage": Storage(s3=S3Resource(), bucket=settings.s3_bucket),
+            "warehouse": Warehouse(
+                host=settings.redshift_host,
+                port=settings.port("redshift_port"),
+                database=settings.redshift_database,
+                user=settings.redshift_user,
+                password=_secret(settings, "redshift_password"),
+                ssl=settings.ssl,
+            ),
+        },
+        # A process a step costs more than the work, and the run's lock and files want one process.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(Settings.from_environ())

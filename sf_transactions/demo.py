@@ -1,0 +1,95 @@
+"""`make demo`: one run of every asset by Dagster's own command, and a summary of what it did."""
+
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+MATERIALIZE = (sys.executable, "-m", "dagster", "asset", "materialize", "-m", "sf_transactions")
+STAGES = ("raw", "codes", "star", "s3", "redshift", "report")
+
+
+def run(environment: Mapping[str, str]) -> int:
+    """Materializes every asset for all fiscal years. Returns the exit code: 0 when every check passed."""
+    from sf_transactions.automation import FISCAL_YEARS
+
+    console = Console()
+    home = Path(environment["SF_TRANSACTIONS_HOME"])
+    years = FISCAL_YEARS.get_partition_keys()
+    log = home / "logs" / "demo.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    console.print(f"Materializing every asset for fiscal years {years[0]} to {years[-1]} (log: {log})")
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as file:
+        code = subprocess.run(
+            [*MATERIALIZE, "--select", "*", "--partition-range", f"{years[0]}...{years[-1]}"],
+            env=dict(environment),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+    seconds = time.monotonic() - started
+    checks_failed = _summary(console, environment)
+    if code or checks_failed:
+        console.print(f"[bold red]The run failed[/] after {seconds:.0f} s. The end of {log}:\n")
+        console.print("\n".join(log.read_text(encoding="utf-8").splitlines()[-25:]), markup=False, highlight=False)
+        return code or 1
+    console.print(f"Done in {seconds:.0f} s. Dashboard: [bold]{home / 'dashboard.html'}[/]")
+    return 0
+
+
+def _summary(console: Console, environment: Mapping[str, str]) -> int:
+    """Prints seconds a stage, the checks and the totals of the last run. Returns how many checks failed."""
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        runs = instance.get_run_records(limit=1)
+        if not runs:
+            return 0
+        run_id = runs[0].dagster_run.run_id
+        steps = instance.get_run_step_stats(run_id)
+        events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        checks = [entry.dagster_event.asset_check_evaluation_data for entry in events if entry.dagster_event]
+        receipt = instance.get_latest_materialization_event(dg.AssetKey(["report", "dashboard"]))
+    stages: dict[str, float] = defaultdict(float)
+    for step in steps:
+        if step.start_time and step.end_time:
+            stages[step.step_key.split("__")[0]] += step.end_time - step.start_time
+    table = Table("stage", "seconds", title="Seconds a stage")
+    for stage in STAGES:
+        table.add_row(stage, f"{stages.get(stage, 0.0):.2f}")
+    console.print(table)
+    failed = [check for check in checks if not check.passed]
+    console.print(f"Checks: {len(checks) - len(failed)} passed, {len(failed)} failed")
+    for check in failed:
+        console.print(f"  failed: {check.asset_key.to_user_string()} {check.check_name}")
+    if receipt is not None and not failed:
+        _totals(console, environment)
+    return len(failed)
+
+
+def _totals(console: Console, environment: Mapping[str, str]) -> None:
+    from sf_transactions.resources.warehouse import Warehouse
+    from sf_transactions.settings import Settings
+
+    settings = Settings.from_environ(environment)
+    frame = Warehouse(
+        host=settings.redshift_host,
+        port=settings.port("redshift_port"),
+        database=settings.redshift_database,
+        user=settings.redshift_user,
+        password=settings.redshift_password,
+        ssl=settings.ssl,
+    ).query(
+        "select f.revenue_or_spending as side, count(*) as row_count, sum(t.amount) as dollars"
+        " from report.transaction t join report.finance f on f.finance_id = t.finance_id group by 1 order by 1"
+    )
+    table = Table("side", "rows", "dollars", title="In the warehouse")
+    for row in frame.itertuples():
+        table.add_row(row.side, f"{row.row_count:,}", f"{row.dollars:,.2f}")
+    console.print(table)

@@ -1,0 +1,107 @@
+"""The home folder: where state and output live, and the lock that lets one run at a time work in it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+
+class HomeError(RuntimeError):
+    """The home cannot be used: another run holds it, or it cannot be written."""
+
+
+class Home(dg.ConfigurableResource):
+    """`SF_TRANSACTIONS_HOME`: raw years, star files, receipts, dashboard; locked for the length of a run."""
+
+    path: str
+
+    @property
+    def root(self) -> Path:
+        return Path(self.path)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Home"]:
+        holder = f"run {context.run_id} (process {os.getpid()})" if context.run_id else f"process {os.getpid()}"
+        with locked(self.root, holder):
+            yield self
+
+    def raw(self, fiscal_year: str) -> Path:
+        return self.root / "raw" / f"fiscal_year={fiscal_year}" / "transactions.parquet"
+
+    def control_totals(self, fiscal_year: str) -> Path:
+        return self.raw(fiscal_year).with_name("control_totals.json")
+
+    def codes(self, dimension: str, name: str) -> Path:
+        return self.root / "codes" / dimension / f"{name}.parquet"
+
+    def star(self, table: str, fiscal_year: str | None = None) -> Path:
+        folder = self.root / "star" / table
+        return (folder / f"fiscal_year={fiscal_year}" if fiscal_year else folder) / "part-000.csv.gz"
+
+    def receipt(self, table: str) -> Path:
+        """What stands in S3 for a table: the hand-over from `s3/*` to `redshift/*`."""
+        return self.root / "s3" / f"{table}.json"
+
+    def report(self, view: str) -> Path:
+        return self.root / "report" / f"{view}.csv"
+
+    @property
+    def dashboard(self) -> Path:
+        return self.root / "dashboard.html"
+
+
+@contextlib.contextmanager
+def locked(root: Path, holder: str) -> Iterator[None]:
+    """Holds the home for `holder`. Raises HomeError naming who else holds it.
+
+    The lock is the kernel's and goes with the process, so that a killed run leaves none behind.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / "run.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise HomeError(f"SF_TRANSACTIONS_HOME {root} cannot be written: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise HomeError(
+                f"{root} is in use by {lock.read() or 'another run'}: wait until it has ended, "
+                "or set SF_TRANSACTIONS_HOME to another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(holder)
+        lock.flush()
+        yield
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` only when it is complete and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}.incoming")
+    try:
+        yield incoming
+        with incoming.open("rb") as file:
+            os.fsync(file.fileno())
+        incoming.replace(path)
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    with replacing(path) as incoming:
+        incoming.write_text(json.dumps(value, indent=1), encoding="utf-8")
+
+
+def read_json(path: Path, made_by: str):
+    """The JSON in `path`. Raises HomeError naming the asset that makes it when it is not there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HomeError(f"{path} is not there: materialize {made_by} for these fiscal years first") from None

@@ -1,0 +1,104 @@
+"""The door to Redshift: connections by redshift_connector, queries, and errors in words."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from sf_transactions.provision.lookup import redshift_endpoint
+from sf_transactions.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import redshift_connector
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse cannot be reached, or refused a statement; the message says what to do."""
+
+
+class Warehouse(dg.ConfigurableResource):
+    """Redshift's SQL endpoint. Without a host, the cluster is looked up from AWS by its name."""
+
+    database: str
+    user: str
+    password: str | None = Field(default=None, json_schema_extra={"dagster__is_secret": True})
+    host: str | None = None
+    port: int | None = None
+    ssl: bool = True
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator["redshift_connector.Connection"]:
+        """A connection outside of any transaction; statements start one, which ends at commit or is rolled back."""
+        import redshift_connector
+
+        if not self.password:
+            raise SettingsError("REDSHIFT_PASSWORD is not set: the password of the database user")
+        host, port = (self.host, self.port or 5439) if self.host else redshift_endpoint(Settings.from_environ())
+        where = f"{self.user}@{host}:{port}/{self.database}"
+        try:
+            connection = redshift_connector.connect(
+                host=host,
+                port=port,
+                database=self.database,
+                user=self.user,
+                password=self.password,
+                ssl=self.ssl,
+                timeout=60,
+                application_name="sf_transactions",
+            )
+        except (redshift_connector.Error, OSError) as error:
+            raise WarehouseError(
+                f"cannot connect to the warehouse {where}: {reason(error)}. Check that the cluster runs "
+                "(`sf-transactions plan`) and the settings REDSHIFT_*"
+            ) from None
+        connection.timeout = None
+        try:
+            yield connection
+        finally:
+            with contextlib.suppress(redshift_connector.Error, OSError):  # a broken connection is closed already
+                connection.close()
+
+    def query(self, statement: str, parameters: Sequence[Any] = ()) -> "pd.DataFrame":
+        """The answer to one statement, in a transaction of its own. Decimals stay exact (objects)."""
+        with self.connect() as connection:
+            return fetch(connection, statement, parameters)
+
+    def tables(self) -> set[str]:
+        """The names of the tables that stand in schema `report`."""
+        found = self.query("select table_name from information_schema.tables where table_schema = 'report'")
+        return set(found["table_name"])
+
+
+def fetch(
+    connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()
+) -> "pd.DataFrame":
+    """The answer to one statement as a frame, on an open connection. Raises WarehouseError."""
+    import pandas as pd
+
+    with execute(connection, statement, parameters) as cursor:
+        names = [column[0].decode() if isinstance(column[0], bytes) else column[0] for column in cursor.description]
+        return pd.DataFrame([tuple(row) for row in cursor.fetchall()], columns=names)
+
+
+def execute(connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()):
+    """Runs one statement and returns its cursor. Raises WarehouseError with the server's own words."""
+    import redshift_connector
+
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement, tuple(parameters) or None)
+    except (redshift_connector.Error, OSError) as error:
+        raise WarehouseError(reason(error)) from None
+    return cursor
+
+
+def reason(error: BaseException) -> str:
+    """What the server said, in one line: redshift_connector hands on the fields of the protocol's error."""
+    fields = error.args[0] if error.args else None
+    if isinstance(fields, dict):
+        code, message, detail = fields.get("C"), fields.get("M"), fields.get("D")
+        return f"{message}{f' ({detail})' if detail else ''} [{code}]"
+    return str(error) or type(error).__name__

@@ -1,0 +1,75 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sf_transactions
+from sf_transactions import ddl
+from sf_transactions.model import DIMENSIONS, PUBLISHED_NAMES, STAR, TABLES, no_member
+
+PACKAGE = Path(sf_transactions.__file__).parent
+
+
+def test_sql_schema_is_generated_from_the_model():
+    files = {path.stem: path.read_text(encoding="utf-8") for path in (ddl.SQL / "schema").glob("*.sql")}
+    assert files == {table.name: ddl.create_table(table) for table in TABLES}, "run `make sql`"
+
+
+def test_the_star_has_the_columns_of_the_original_model():
+    assert {table.name: table.column_names for table in STAR} == {
+        "program": (
+            "program_id", "program", "program_code", "department", "department_code",
+            "organization_group", "organization_group_code", "related_govt_units",
+        ),
+        "type": (
+            "type_id", "sub_object", "sub_object_code", "object", "object_code", "character", "character_code",
+        ),
+        "fund": (
+            "fund_id", "fund_category", "fund_category_code", "fund", "fund_code", "fund_type", "fund_type_code",
+        ),
+        "finance": ("finance_id", "revenue_or_spending"),
+        "transaction": (
+            "transaction_id", "fiscal_year", "program_id", "type_id", "fund_id", "finance_id", "amount",
+        ),
+    }  # fmt: skip
+
+
+def test_every_published_column_has_one_place_in_the_star():
+    placed = [column for dimension in DIMENSIONS for column in dimension.columns]
+    assert sorted([*placed, "fiscal_year", "amount", "data_as_of", "data_loaded_at"]) == sorted(PUBLISHED_NAMES)
+
+
+def test_nulls_have_names():
+    assert [no_member(c) for c in ("program", "program_code")] == ["No Program", "No Program Code"]
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_only_the_cli_knows_the_stand_ins():
+    for path in PACKAGE.rglob("*.py"):
+        inside = path.relative_to(PACKAGE)
+        if inside.parts[0] != "local" and str(inside) != "cli.py":
+            assert not any(name.startswith("sf_transactions.local") for name in _imports(path)), inside
+
+
+def test_the_pure_rooms_import_neither_dagster_nor_boto3():
+    pure = [PACKAGE / "model.py", PACKAGE / "provision" / "desired.py", *(PACKAGE / "transform").glob("*.py")]
+    for path in pure:
+        assert not any(name.split(".")[0] in ("dagster", "boto3", "botocore") for name in _imports(path)), path
+
+
+@pytest.mark.parametrize("module", ["sf_transactions.model", "sf_transactions.settings"])
+def test_importing_the_declarations_loads_nothing_heavy(module):
+    script = f"import sys, {module}; print([m for m in ('dagster', 'boto3', 'pandas', 'pyarrow') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,15 @@
+-- Every fund with the codes published for it in a fiscal year, and in how many rows.
+-- Generated from sf_transactions/model.py by `make sql`; edit there.
+CREATE TABLE IF NOT EXISTS report.fund_evidence (
+    fiscal_year INTEGER NOT NULL,
+    fund_category VARCHAR(300) NOT NULL,
+    fund_category_code VARCHAR(100) NOT NULL,
+    fund VARCHAR(300) NOT NULL,
+    fund_code VARCHAR(100) NOT NULL,
+    fund_type VARCHAR(300) NOT NULL,
+    fund_type_code VARCHAR(100) NOT NULL,
+    row_count BIGINT NOT NULL,
+    PRIMARY KEY (fiscal_year, fund_category, fund_category_code, fund, fund_code, fund_type, fund_type_code)
+)
+DISTSTYLE EVEN
+SORTKEY (fiscal_year);

@@ -1,0 +1,15 @@
+-- Every type with the codes published for it in a fiscal year, and in how many rows.
+-- Generated from sf_transactions/model.py by `make sql`; edit there.
+CREATE TABLE IF NOT EXISTS report.type_evidence (
+    fiscal_year INTEGER NOT NULL,
+    sub_object VARCHAR(300) NOT NULL,
+    sub_object_code VARCHAR(100) NOT NULL,
+    "object" VARCHAR(300) NOT NULL,
+    object_code VARCHAR(100) NOT NULL,
+    "character" VARCHAR(300) NOT NULL,
+    character_code VARCHAR(100) NOT NULL,
+    row_count BIGINT NOT NULL,
+    PRIMARY KEY (fiscal_year, sub_object, sub_object_code, "object", object_code, "character", character_code)
+)
+DISTSTYLE EVEN
+SORTKEY (fiscal_year);
