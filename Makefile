@@ -35,11 +35,11 @@ lint: install   ## formatting, lint and types
 bench: install  ## the benchmark, as ratios to its floors
 	$(BIN)/python -m bench
 
-sql: install    ## write sql/schema/ and docs/model.md anew from model.py
-	$(BIN)/python -m sf_transactions.ddl
+generated: install  ## write sql/schema/ and docs/model.md anew from model.py
+	$(BIN)/python -m sf_transactions.generated
 
 lock: .venv/installed  ## resolve the newest versions that fit into requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --all-extras pyproject.toml --output-file requirements.lock
 
-.PHONY: help install demo dev test test-all lint bench sql lock
+.PHONY: help install demo dev test test-all lint bench generated lock

@@ -1,10 +1,10 @@
-"""`sql/schema/` and the documented model, generated from `model.py`: run as `python -m sf_transactions.ddl`."""
+"""The SQL of the warehouse: the DDL derived from `model.py`, and the files of `sql/`."""
 
 from pathlib import Path
 
 from sf_transactions.model import SCHEMA, TABLES, Table
 
-# Redshift reserves neither `transaction` nor `type`; of the columns, none needs quoting but these.
+# Quoted wherever they stand: type names of SQL, which not every parser takes as column names.
 RESERVED = frozenset({"character", "object"})
 SQL = Path(__file__).parent / "sql"
 if not SQL.is_dir():  # a checkout: the wheel carries sql/ inside the package
@@ -26,7 +26,7 @@ def create_table(table: Table) -> str:
     body = ",\n".join(lines)
     return (
         f"-- {table.description}.\n"
-        "-- Generated from sf_transactions/model.py by `make sql`; edit there.\n"
+        "-- Generated from sf_transactions/model.py by `make generated`; edit there.\n"
         f"CREATE TABLE IF NOT EXISTS {table.qualified} (\n{body}\n)\n{table.distribution}{sort};\n"
     )
 
@@ -44,12 +44,3 @@ def read(name: str) -> str:
 def views() -> tuple[str, ...]:
     """The report views, each a file in `sql/report/`."""
     return tuple(sorted(path.stem for path in (SQL / "report").glob("*.sql")))
-
-
-def write() -> None:
-    for table in TABLES:
-        (SQL / "schema" / f"{table.name}.sql").write_text(create_table(table), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write()

@@ -6,15 +6,22 @@ from pathlib import Path
 import pytest
 
 import sf_transactions
-from sf_transactions import ddl
+from sf_transactions import ddl, diagrams, generated
 from sf_transactions.model import DIMENSIONS, PUBLISHED_NAMES, STAR, TABLES, no_member
 
 PACKAGE = Path(sf_transactions.__file__).parent
 
 
-def test_sql_schema_is_generated_from_the_model():
-    files = {path.stem: path.read_text(encoding="utf-8") for path in (ddl.SQL / "schema").glob("*.sql")}
-    assert files == {table.name: ddl.create_table(table) for table in TABLES}, "run `make sql`"
+def test_what_derives_from_the_model_is_kept_up_to_date():
+    for path, text in generated.files().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is out of date: run `make generated`"
+    assert {path.stem for path in (ddl.SQL / "schema").iterdir()} == {table.name for table in TABLES}
+
+
+def test_the_readme_shows_the_pictures_of_the_model():
+    readme = (ddl.SQL.parent / "README.md").read_text(encoding="utf-8")
+    assert diagrams.architecture() in readme
+    assert diagrams.erd() in readme
 
 
 def test_the_star_has_the_columns_of_the_original_model():

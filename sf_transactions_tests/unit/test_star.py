@@ -53,8 +53,8 @@ def test_keys_are_the_same_on_any_machine():
     """Golden values: a change of the hash would orphan every loaded row."""
     import numpy as np
 
-    assert surrogate_key("fund", ("General Fund", "GF Annual Account Ctrl", "Operating")) == 0
-    assert row_keys([np.array([2025, -1]), np.array([1, 2])]).tolist() == [0, 0]
+    assert surrogate_key("fund", ("General Fund", "GF Annual Account Ctrl", "Operating")) == 1228130756981442320
+    assert row_keys([np.array([2025, -1]), np.array([1, 2])]).tolist() == [6791544571679151000, 2943118479342170790]
 
 
 def test_a_row_of_another_fiscal_year_in_the_partition_is_an_error_that_names_it():

@@ -1,5 +1,5 @@
 -- The fund that pays or receives: fund category, fund, fund type.
--- Generated from sf_transactions/model.py by `make sql`; edit there.
+-- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.fund (
     fund_id BIGINT NOT NULL,
     fund_category VARCHAR(300) NOT NULL,

@@ -1,5 +1,5 @@
 -- The service under which a transaction is recorded: program, department, organization group.
--- Generated from sf_transactions/model.py by `make sql`; edit there.
+-- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.program (
     program_id BIGINT NOT NULL,
     program VARCHAR(300) NOT NULL,

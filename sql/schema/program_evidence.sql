@@ -1,5 +1,5 @@
 -- Every program with the codes published for it in a fiscal year, and in how many rows.
--- Generated from sf_transactions/model.py by `make sql`; edit there.
+-- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.program_evidence (
     fiscal_year INTEGER NOT NULL,
     program VARCHAR(300) NOT NULL,

@@ -1,5 +1,5 @@
 -- One row for every published row: dollars of one program, type, fund and side in a fiscal year.
--- Generated from sf_transactions/model.py by `make sql`; edit there.
+-- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.transaction (
     transaction_id BIGINT NOT NULL,
     fiscal_year INTEGER NOT NULL,

@@ -1,5 +1,5 @@
 -- What the money was spent on or came from: sub-object, object, character of the account.
--- Generated from sf_transactions/model.py by `make sql`; edit there.
+-- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.type (
     type_id BIGINT NOT NULL,
     sub_object VARCHAR(300) NOT NULL,

@@ -1,5 +1,5 @@
 -- Every type with the codes published for it in a fiscal year, and in how many rows.
--- Generated from sf_transactions/model.py by `make sql`; edit there.
+-- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.type_evidence (
     fiscal_year INTEGER NOT NULL,
     sub_object VARCHAR(300) NOT NULL,

@@ -1,0 +1,61 @@
+"""Dollars exact to the cent: published text as whole cents (int64), and the totals that must agree at every hop."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+class AmountError(ValueError):
+    """An amount is no decimal with at most two places; `position` is its row, from 0, and `value` its text."""
+
+    def __init__(self, position: int, value: str | None) -> None:
+        super().__init__(f"row {position + 1}: {value!r} is no amount in dollars and cents")
+        self.position = position
+        self.value = value
+
+
+@dataclass(frozen=True)
+class ControlTotal:
+    """Rows and dollars of one side of the books in one fiscal year."""
+
+    rows: int
+    amount: Decimal
+
+
+def cents(amounts: "pa.ChunkedArray") -> "np.ndarray":
+    """Whole cents (int64) of amounts published as text. Raises AmountError for the first that is none."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    valid = pc.fill_null(pc.match_substring_regex(amounts, r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"), False)
+    if not pc.all(valid).as_py() and len(amounts):
+        position = pc.index(valid, False).as_py()
+        raise AmountError(position, amounts[position].as_py())
+    chunks = [
+        # The low half of a little-endian 16-byte decimal is its value in cents: 18 digits fit into 63 bits.
+        np.frombuffer(chunk.buffers()[1], dtype=np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk)) : 2]
+        for chunk in amounts.cast(pa.decimal128(18, 2)).chunks
+        if len(chunk)
+    ]
+    return np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int64)
+
+
+def dollars(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2)
+
+
+def control_totals(table: "pa.Table") -> dict[str, ControlTotal]:
+    """The total of each side in rows as published."""
+    import pyarrow as pa
+
+    sums = (
+        pa.table({"side": table["revenue_or_spending"], "cents": cents(table["amount"])})
+        .group_by("side")
+        .aggregate([("cents", "sum"), ("cents", "count")])
+    )
+    return {row["side"]: ControlTotal(row["cents_count"], dollars(row["cents_sum"])) for row in sums.to_pylist()}
