@@ -90,7 +90,7 @@ def _pull(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
 
 def _pull_once(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
     """Fetches the years, all of one publication, and puts them in place only when they are all there."""
-    before = portal.metadata().rows_updated_at
+    before = portal.rows_updated_at()
     published = portal.control_totals()
     with contextlib.ExitStack() as stack:
         incoming = {year: stack.enter_context(replacing(home.raw(year))) for year in years}
@@ -103,7 +103,7 @@ def _pull_once(context, home: Home, portal: Portal, years) -> tuple[dict, int, d
 
         with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
             arrived = dict(zip(years, pool.map(fetch, years), strict=True))
-        if portal.metadata().rows_updated_at != before:
+        if portal.rows_updated_at() != before:
             raise _Republished
     for year in years:
         _write_totals(home, year, before, arrived[year])

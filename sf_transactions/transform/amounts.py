@@ -26,19 +26,24 @@ class ControlTotal:
     amount: Decimal
 
 
-def cents(amounts: "pa.ChunkedArray") -> "np.ndarray":
-    """Whole cents (int64) of amounts published as text. Raises AmountError for the first that is none."""
+def cents(amounts: "pa.ChunkedArray | pa.Array") -> "np.ndarray":
+    """Whole cents (int64) of amounts published as text. Raises AmountError for the first that is none.
+
+    An amount has at most 16 digits before the point, as DECIMAL(18,2) holds them.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if isinstance(amounts, pa.Array):
+        amounts = pa.chunked_array([amounts])
     valid = pc.fill_null(pc.match_substring_regex(amounts, r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"), False)
-    if not pc.all(valid).as_py() and len(amounts):
-        position = pc.index(valid, False).as_py()
+    position = pc.index(valid, False).as_py()
+    if position >= 0:
         raise AmountError(position, amounts[position].as_py())
     chunks = [
         # The low half of a little-endian 16-byte decimal is its value in cents: 18 digits fit into 63 bits.
-        np.frombuffer(chunk.buffers()[1], dtype=np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk)) : 2]
+        np.frombuffer(chunk.buffers()[1], dtype="<i8")[2 * chunk.offset : 2 * (chunk.offset + len(chunk)) : 2]
         for chunk in amounts.cast(pa.decimal128(18, 2)).chunks
         if len(chunk)
     ]
@@ -50,12 +55,14 @@ def dollars(cents: int) -> Decimal:
 
 
 def control_totals(table: "pa.Table") -> dict[str, ControlTotal]:
-    """The total of each side in rows as published."""
+    """The total of each side in rows as published. Raises AmountError."""
     import pyarrow as pa
 
-    sums = (
-        pa.table({"side": table["revenue_or_spending"], "cents": cents(table["amount"])})
-        .group_by("side")
-        .aggregate([("cents", "sum"), ("cents", "count")])
-    )
-    return {row["side"]: ControlTotal(row["cents_count"], dollars(row["cents_sum"])) for row in sums.to_pylist()}
+    whole = cents(table["amount"])
+    # A sum of large amounts may exceed int64, and pyarrow would not say so: sum the two halves apart.
+    halves = {"side": table["revenue_or_spending"], "high": whole >> 32, "low": whole & 0xFFFFFFFF}
+    sums = pa.table(halves).group_by("side").aggregate([("high", "sum"), ("low", "sum"), ("low", "count")])
+    return {
+        row["side"]: ControlTotal(row["low_count"], dollars((row["high_sum"] << 32) + row["low_sum"]))
+        for row in sums.to_pylist()
+    }

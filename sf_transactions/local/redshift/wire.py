@@ -1,0 +1,175 @@
+"""Messages of the PostgreSQL protocol, version 3: how bytes are read and written, and values as text."""
+
+import datetime
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sf_transactions.local.redshift.errors import SqlError
+
+PROTOCOL_3, CANCEL, SSL, GSS = 196608, 80877102, 80877103, 80877104
+
+# DuckDB's type names: (type OID, size in bytes)
+_TYPES = {
+    "BOOLEAN": (16, 1), "TINYINT": (21, 2), "SMALLINT": (21, 2), "INTEGER": (23, 4), "BIGINT": (20, 8),
+    "FLOAT": (700, 4), "DOUBLE": (701, 8), "DATE": (1082, 4), "TIMESTAMP": (1114, 8),
+    "TIMESTAMP WITH TIME ZONE": (1184, 8), "HUGEINT": (1700, -1),
+}  # fmt: skip
+_VARCHAR = (1043, -1)
+
+
+class Connection:
+    """A socket that speaks messages."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self._in = sock.makefile("rb")
+        self._out = bytearray()
+
+    def read(self, size: int) -> bytes:
+        data = self._in.read(size)
+        if len(data) < size:
+            raise ConnectionError("the client has gone")
+        return data
+
+    def startup(self) -> tuple[int, bytes]:
+        """The untyped first message: its code and its body."""
+        (length,) = struct.unpack("!i", self.read(4))
+        if not 8 <= length <= 10_000:
+            raise ConnectionError("no startup message")
+        body = self.read(length - 4)
+        return struct.unpack("!i", body[:4])[0], body[4:]
+
+    def message(self) -> tuple[bytes, bytes]:
+        kind = self.read(1)
+        (length,) = struct.unpack("!i", self.read(4))
+        if not 4 <= length <= 1 << 26:
+            raise ConnectionError("a message of impossible length")
+        return kind, self.read(length - 4)
+
+    def send(self, kind: bytes, body: bytes = b"") -> None:
+        self._out += kind + struct.pack("!i", len(body) + 4) + body
+        if len(self._out) > 1 << 16:
+            self.flush()
+
+    def send_raw(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def flush(self) -> None:
+        if self._out:
+            self.socket.sendall(self._out)
+            self._out = bytearray()
+
+    def close(self) -> None:
+        self._in.close()
+        self.socket.close()
+
+
+def text(value: str) -> bytes:
+    return value.encode() + b"\0"
+
+
+def split_text(body: bytes) -> tuple[str, bytes]:
+    value, rest = body.split(b"\0", 1)
+    return value.decode(), rest
+
+
+def error(found: SqlError) -> bytes:
+    fields = {"S": found.severity, "C": found.code, "M": found.message, "D": found.detail}
+    return b"".join(key.encode() + text(value) for key, value in fields.items() if value) + b"\0"
+
+
+def row_description(columns: Sequence[tuple[str, str]]) -> bytes:
+    """Columns as (name, DuckDB type)."""
+    body = struct.pack("!h", len(columns))
+    for name, kind in columns:
+        oid, size, modifier = _type(kind)
+        body += text(name) + struct.pack("!ihihih", 0, 0, oid, size, modifier, 0)
+    return body
+
+
+def _type(kind: str) -> tuple[int, int, int]:
+    if kind.startswith("DECIMAL("):
+        precision, scale = map(int, kind[8:-1].split(","))
+        return 1700, -1, ((precision << 16) | scale) + 4
+    oid, size = _TYPES.get(kind, _VARCHAR)
+    return oid, size, (38 << 16) + 4 if kind == "HUGEINT" else -1
+
+
+def data_row(values: Sequence[Any], formats: Sequence[str | None] = ()) -> bytes:
+    """A row; `formats` has the DuckDB type of each column that is to be sent in binary form, and None for text."""
+    parts = [struct.pack("!h", len(values))]
+    for position, value in enumerate(values):
+        if value is None:
+            parts.append(b"\xff\xff\xff\xff")
+            continue
+        kind = formats[position] if formats else None
+        encoded = _BINARY[kind](value) if kind else value_text(value).encode()
+        parts.append(struct.pack("!i", len(encoded)) + encoded)
+    return b"".join(parts)
+
+
+def _microseconds(value: datetime.datetime) -> bytes:
+    since = value.replace(tzinfo=None) - datetime.datetime(2000, 1, 1)
+    return struct.pack("!q", since // datetime.timedelta(microseconds=1))
+
+
+_BINARY: dict[str, Callable[[Any], bytes]] = {
+    "BOOLEAN": lambda value: struct.pack("!?", value),
+    "SMALLINT": lambda value: struct.pack("!h", value),
+    "TINYINT": lambda value: struct.pack("!h", value),
+    "INTEGER": lambda value: struct.pack("!i", value),
+    "BIGINT": lambda value: struct.pack("!q", value),
+    "FLOAT": lambda value: struct.pack("!f", value),
+    "DOUBLE": lambda value: struct.pack("!d", value),
+    "DATE": lambda value: struct.pack("!i", (value - datetime.date(2000, 1, 1)).days),
+    "TIMESTAMP": _microseconds,
+    "TIMESTAMP WITH TIME ZONE": _microseconds,
+    "VARCHAR": lambda value: value.encode(),
+}
+
+
+def binary_formats(formats: Sequence[int], kinds: Sequence[str]) -> list[str | None]:
+    """What the client asked for in Bind, by column. Raises SqlError for a type that has no binary form here."""
+    wanted = list(formats) * len(kinds) if len(formats) == 1 else list(formats) or [0] * len(kinds)
+    for asked, kind in zip(wanted, kinds, strict=True):
+        if asked and kind not in _BINARY:
+            raise SqlError("0A000", f"{kind} has no binary form in the stand-in")
+    return [kind if asked else None for asked, kind in zip(wanted, kinds, strict=True)]
+
+
+def value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ")
+    return str(value)
+
+
+def parameter(data: bytes | None, oid: int, binary: bool) -> Any:
+    """A bound parameter as a Python value. Raises SqlError for a form that is not known."""
+    if data is None:
+        return None
+    if binary:
+        formats = {16: "!?", 21: "!h", 23: "!i", 20: "!q", 700: "!f", 701: "!d"}
+        if oid in formats:
+            return struct.unpack(formats[oid], data)[0]
+        if oid not in (0, 25, 705, 1043):
+            raise SqlError("0A000", f"binary parameters of type {oid} are not supported")
+    value = data.decode()
+    try:
+        if oid in (20, 21, 23, 26):
+            return int(value)
+        if oid == 1700:
+            return Decimal(value)
+        if oid in (700, 701):
+            return float(value)
+        if oid == 16:
+            return value.lower() in ("t", "true", "1")
+    except (ValueError, ArithmeticError):
+        raise SqlError("22P02", f"invalid input: {value!r}") from None
+    return value

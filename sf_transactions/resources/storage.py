@@ -1,0 +1,91 @@
+"""The door to S3: what stands in the bucket, verified by reading it back."""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from sf_transactions.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHUNK = 1 << 20
+
+
+class StorageError(RuntimeError):
+    """An object is missing or is not what was sent, or the bucket cannot be read; the message names it."""
+
+
+class Storage(dg.ConfigurableResource):
+    """The bucket that Transfer Family writes to and Redshift copies from."""
+
+    s3: S3Resource
+    bucket: str | None = None
+
+    def name(self) -> str:
+        if not self.bucket:
+            raise SettingsError("S3_BUCKET is not set: the bucket that the files go to")
+        return self.bucket
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.name()}/{key}"
+
+    def client(self) -> "S3Client":
+        return self.s3.get_client()
+
+    def region(self) -> str:
+        return self.client().meta.region_name
+
+    def copy_role(self) -> str:
+        """The ARN of the role that the cluster assumes to read the bucket."""
+        from sf_transactions.provision.lookup import redshift_role_arn
+
+        return redshift_role_arn(Settings.from_environ())
+
+    def holds(self, key: str, size: int, sha256: str) -> bool:
+        """Whether the object stands there with exactly this content."""
+        return exists_with(self.client(), self.name(), key, size, sha256)
+
+    def verify(self, key: str, size: int, sha256: str) -> None:
+        """Raises StorageError unless the object stands there with exactly this content."""
+        verify(self.client(), self.name(), key, size, sha256)
+
+
+def exists_with(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> bool:
+    """Whether the object stands there with exactly this content. Raises StorageError when that cannot be told."""
+    return _difference(client, bucket, key, size, sha256) is None
+
+
+def verify(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> None:
+    """Reads the object back. Raises StorageError unless it has exactly this content."""
+    difference = _difference(client, bucket, key, size, sha256)
+    if difference:
+        raise StorageError(f"s3://{bucket}/{key} {difference}: it was not stored as sent; run again")
+
+
+def _difference(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> str | None:
+    """How an object differs from what it should be, or None. Its ETag says nothing: it is no hash of the content."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key)
+        digest = hashlib.sha256()
+        with answer["Body"] as body:
+            if answer["ContentLength"] != size:
+                return f"has {answer['ContentLength']} bytes, not {size}"
+            for chunk in body.iter_chunks(CHUNK):
+                digest.update(chunk)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchKey":
+            return "is not there"
+        if code == "NoSuchBucket":
+            raise StorageError(f"there is no bucket {bucket}: run `sf-transactions provision`") from None
+        raise StorageError(f"s3://{bucket}/{key} cannot be read: {error}") from None
+    except BotoCoreError as error:
+        raise StorageError(f"S3 cannot be reached for s3://{bucket}/{key}: {error}") from None
+    if digest.hexdigest() != sha256:
+        return f"has the SHA-256 {digest.hexdigest()}, not {sha256}"
+    return None
