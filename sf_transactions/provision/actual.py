@@ -1,0 +1,124 @@
+"""What is on AWS: the resources of our names, and whether they are ours."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sf_transactions.provision.desired import OWNER_TAG
+from sf_transactions.provision.errors import ProvisionError, code, explained
+
+
+@dataclass(frozen=True)
+class Aws:
+    """boto3 clients of one session, the account and the region."""
+
+    session: Any
+    account: str
+    region: str
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service)
+
+
+def connect() -> Aws:
+    """The account that the credentials belong to. Raises ProvisionError when there are none."""
+    import boto3
+
+    with explained("credentials"):
+        session = boto3.Session()
+        account = session.client("sts").get_caller_identity()["Account"]
+        return Aws(session, account, session.client("s3").meta.region_name)
+
+
+def _owned(tags: list[dict[str, str]], owner: str) -> bool:
+    return {"Key": OWNER_TAG, "Value": owner} in [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
+
+
+def refuse_foreign(what: str, tags: list[dict[str, str]], owner: str) -> None:
+    """Raises ProvisionError unless the resource carries our tag: others' resources are never touched."""
+    if not _owned(tags, owner):
+        raise ProvisionError(
+            f"{what} exists and does not carry the tag {OWNER_TAG}={owner}: it belongs to someone else; "
+            "choose another name in the settings"
+        )
+
+
+def bucket_tags(aws: Aws, name: str) -> list[dict[str, str]] | None:
+    """The bucket's tags, or None when there is no such bucket in this account."""
+    from botocore.exceptions import ClientError
+
+    client = aws.client("s3")
+    try:
+        client.head_bucket(Bucket=name)
+    except ClientError as error:
+        if code(error) == "404":
+            return None
+        if code(error) == "403":
+            raise ProvisionError(f"bucket {name} belongs to another account: choose another S3_BUCKET") from None
+        raise
+    try:
+        return client.get_bucket_tagging(Bucket=name)["TagSet"]
+    except ClientError as error:
+        if code(error) == "NoSuchTagSet":
+            return []
+        raise
+
+
+def role(aws: Aws, name: str) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return aws.client("iam").get_role(RoleName=name)["Role"]
+    except ClientError as error:
+        if code(error) == "NoSuchEntity":
+            return None
+        raise
+
+
+def role_policy(aws: Aws, name: str, policy: str) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return aws.client("iam").get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    except ClientError as error:
+        if code(error) == "NoSuchEntity":
+            return None
+        raise
+
+
+def sftp_server(aws: Aws, owner: str) -> str | None:
+    """The id of our SFTP server, found by its tag: a server has no name. Its description is never kept whole,
+    because it may hold the host key."""
+    client = aws.client("transfer")
+    for page in client.get_paginator("list_servers").paginate():
+        for listed in page["Servers"]:
+            tags = client.describe_server(ServerId=listed["ServerId"])["Server"].get("Tags", [])
+            if _owned(tags, owner):
+                return listed["ServerId"]
+    return None
+
+
+def sftp_user(aws: Aws, server: str, name: str) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return aws.client("transfer").describe_user(ServerId=server, UserName=name)["User"]
+    except ClientError as error:
+        if code(error) in ("ResourceNotFoundException", "UserNotFound", "ServerNotFound"):
+            return None
+        raise
+
+
+def security_group(aws: Aws, name: str) -> dict[str, Any] | None:
+    found = aws.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
+    return found["SecurityGroups"][0] if found["SecurityGroups"] else None
+
+
+def cluster(aws: Aws, name: str) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return aws.client("redshift").describe_clusters(ClusterIdentifier=name)["Clusters"][0]
+    except ClientError as error:
+        if code(error) in ("ClusterNotFound", "ClusterNotFoundFault"):
+            return None
+        raise
