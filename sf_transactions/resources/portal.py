@@ -118,7 +118,7 @@ class Portal(dg.ConfigurableResource):
                 "$limit": str(self.page_size),
                 "$offset": str(rows),
             }
-            page = self._ask(f"resource/{DATASET_ID}.csv", query, what, _parse_csv)
+            page = self._ask(f"resource/{DATASET_ID}.csv", query, what, _parse_page)
             self._check_columns(page, what)
             if pages and page.num_rows:
                 if set(page.column_names) != set(pages[0].column_names):
@@ -162,6 +162,8 @@ class Portal(dg.ConfigurableResource):
         """The body of a successful answer. urllib3 retries what passes, and checks the length of bodies."""
         import urllib3
 
+        if not url.startswith(("https://", "http://")):
+            raise PortalError(f"{self.base_url} is no address of a portal: DATASF_BASE_URL starts with https://")
         try:
             answer = self._pool.request("GET", url)
         except urllib3.exceptions.DecodeError as error:
@@ -250,6 +252,8 @@ def _parse_metadata(body: bytes) -> PortalMetadata:
 
 def _parse_totals(body: bytes) -> dict[tuple[str, str], ControlTotal]:
     table = _parse_csv(body)
+    if not table.num_rows:
+        raise _Garbled("no rows at all, and an empty dataset would empty every fiscal year")
     totals: dict[tuple[str, str], ControlTotal] = {}
     try:
         for row in table.to_pylist():
@@ -260,6 +264,13 @@ def _parse_totals(body: bytes) -> dict[tuple[str, str], ControlTotal]:
     except (KeyError, TypeError, ValueError, ArithmeticError):
         raise _Garbled(f"no counts and sums in the columns {', '.join(table.column_names)}") from None
     return totals
+
+
+def _parse_page(body: bytes) -> "pa.Table":
+    page = _parse_csv(body)
+    if not set(page.column_names) & set(PUBLISHED_NAMES):
+        raise _Garbled(f"none of the dataset's columns, but {', '.join(page.column_names)[:300]}")
+    return page
 
 
 def _parse_csv(body: bytes) -> "pa.Table":

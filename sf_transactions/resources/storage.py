@@ -1,5 +1,6 @@
 """The door to S3: what stands in the bucket, verified by reading it back."""
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def _difference(client: "S3Client", bucket: str, key: str, size: int, sha256: st
     try:
         answer = client.get_object(Bucket=bucket, Key=key)
         digest = hashlib.sha256()
-        with answer["Body"] as body:
+        with contextlib.closing(answer["Body"]) as body:
             if answer["ContentLength"] != size:
                 return f"has {answer['ContentLength']} bytes, not {size}"
             for chunk in body.iter_chunks(CHUNK):

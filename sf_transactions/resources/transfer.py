@@ -158,5 +158,8 @@ def _fingerprint(key: "paramiko.PKey") -> str:
 
 
 def _reason(error: BaseException) -> str:
-    words = {EOFError: "it closed the connection", TimeoutError: "it did not answer in time"}
-    return str(error) or words.get(type(error), type(error).__name__)
+    if isinstance(error, EOFError):
+        return "it closed the connection"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return str(error) or type(error).__name__
