@@ -46,6 +46,9 @@ class Settings:
     redshift_host: str | None = _setting("REDSHIFT_HOST", None, "SQL endpoint; looked up from AWS when unset")
     redshift_port: str | None = _setting("REDSHIFT_PORT", None, "its port; looked up from AWS when unset")
     redshift_ssl: str = _setting("REDSHIFT_SSL", "true", "whether SQL connections must use TLS")
+    sample_rows: str = _setting(
+        "SF_TRANSACTIONS_SAMPLE_ROWS", "40000", "rows of the synthetic sample of the stand-in portal"
+    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":

@@ -1,0 +1,113 @@
+"""All stand-ins in one process: AWS's APIs (moto), SFTP, Redshift's SQL endpoint and the portal."""
+
+import logging
+import os
+import signal
+import threading
+from typing import Any
+
+from sf_transactions.local.ports import Ports
+from sf_transactions.settings import Settings
+
+log = logging.getLogger("sf_transactions.local")
+
+
+def serve(settings: Settings, ports: Ports) -> None:
+    """Runs the stand-ins on their ports until the process is told to end."""
+    ended = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: ended.set())
+    for name, value in {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}.items():
+        os.environ[name] = value
+    endpoints = [_aws(ports), _sftp(ports), _redshift(settings, ports), _portal(settings, ports)]
+    log.info("the stand-ins answer on %s", ports)
+    ended.wait()
+    for endpoint in reversed(endpoints):
+        endpoint.stop()
+
+
+def _client(service: str, ports: Ports) -> Any:
+    import boto3
+
+    return boto3.client(service, endpoint_url=ports.aws_url, region_name=ports.region)
+
+
+def _aws(ports: Ports) -> Any:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=ports.aws, verbose=False)
+    server.start()
+    return server
+
+
+def _backend(service: str, ports: Ports) -> Any:
+    """moto's own state, which knows what AWS tells nobody: host keys and passwords."""
+    from moto.backends import get_backend
+
+    return get_backend(service)["123456789012"][ports.region]
+
+
+def _sftp(ports: Ports) -> Any:
+    from sf_transactions.local.transfer import SftpEndpoint, SftpServer, SftpUser
+
+    def servers() -> list[SftpServer]:
+        return [
+            SftpServer(
+                server.server_id,
+                server.host_key,
+                tuple(
+                    SftpUser(
+                        user.user_name,
+                        tuple(key["ssh_public_key_body"] for key in user.ssh_public_keys),
+                        tuple((each["entry"], each["target"]) for each in user.home_directory_mappings),
+                    )
+                    for user in server._users
+                ),
+            )
+            for server in _backend("transfer", ports).servers.values()
+        ]
+
+    endpoint = SftpEndpoint(servers, lambda: _client("s3", ports), ports.sftp)
+    endpoint.start()
+    return endpoint
+
+
+def _redshift(settings: Settings, ports: Ports) -> Any:
+    from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
+
+    def clusters() -> list[Cluster]:
+        return [
+            Cluster(
+                cluster.cluster_identifier,
+                cluster.db_name,
+                cluster.master_username,
+                cluster.master_user_password,
+                tuple(cluster.iam_roles_arn),
+            )
+            for cluster in _backend("redshift", ports).clusters.values()
+        ]
+
+    endpoint = RedshiftEndpoint(
+        settings.home / "warehouse.duckdb", clusters, lambda: _client("s3", ports), ports.redshift
+    )
+    endpoint.start()
+    return endpoint
+
+
+def _portal(settings: Settings, ports: Ports) -> Any:
+    import pyarrow.parquet as pq
+
+    from sf_transactions.local.portal import Portal
+    from sf_transactions.local.sample import generate
+
+    rows = int(settings.sample_rows)
+    kept = settings.home / "local" / f"sample-{rows}.parquet"
+    if kept.exists():
+        table = pq.read_table(kept)
+    else:
+        table = generate(rows)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        incoming = kept.with_suffix(".incoming")
+        pq.write_table(table, incoming)
+        incoming.replace(kept)
+    return Portal(table, ports.portal).start()

@@ -1,0 +1,263 @@
+"""Transfer Family's SFTP endpoint on loopback: the users and keys of the Transfer API, files that become S3 objects.
+
+Like Transfer Family it knows no passwords, refuses SETSTAT, has no real folders and leaves nothing outside of a
+user's logical home.
+"""
+
+import asyncio
+import logging
+import posixpath
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import IO, Any
+
+import asyncssh
+from asyncssh import SFTPAttrs, SFTPName
+
+log = logging.getLogger("sf_transactions.local.transfer")
+
+IN_MEMORY = 1 << 24  # bytes of a file that stay in memory until it is stored
+
+
+@dataclass(frozen=True)
+class SftpUser:
+    """A user of a server: the public keys that log in, and where its logical root leads."""
+
+    name: str
+    public_keys: tuple[str, ...]
+    mappings: tuple[tuple[str, str], ...]  # (entry, target), such as ("/", "/bucket")
+
+
+@dataclass(frozen=True)
+class SftpServer:
+    """A server of the Transfer API. `host_key` is secret."""
+
+    server_id: str
+    host_key: str
+    users: tuple[SftpUser, ...]
+
+
+class SftpEndpoint:
+    """An SFTP endpoint on 127.0.0.1. `servers` is asked at every connection; until there is one, none is taken."""
+
+    def __init__(self, servers: Callable[[], list[SftpServer]], s3: Callable[[], Any], port: int = 0) -> None:
+        self._servers, self._s3, self._wanted_port = servers, s3, port
+        self._loop = asyncio.new_event_loop()
+        self.port = 0
+
+    def start(self) -> None:
+        started = threading.Event()
+
+        def run() -> None:
+            asyncio.set_event_loop(self._loop)
+            self._listener = self._loop.run_until_complete(
+                asyncio.start_server(self._accept, "127.0.0.1", self._wanted_port)
+            )
+            self.port = self._listener.sockets[0].getsockname()[1]
+            started.set()
+            self._loop.run_forever()
+
+        self._thread = threading.Thread(target=run, name="sftp", daemon=True)
+        self._thread.start()
+        started.wait(30)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._listener.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes a connection with the host key of the server that stands now."""
+        servers = self._servers()
+        sock = writer.get_extra_info("socket").dup()
+        sock.setblocking(False)
+        # asyncio keeps the original; asyncssh gets a copy of the socket to itself.
+        writer.transport.abort() if not servers else writer.transport.pause_reading()
+        if not servers:
+            sock.close()
+            return
+        server = servers[0]
+        try:
+            connection = await asyncssh.run_server(
+                sock,
+                server_factory=lambda: _Login(server),
+                server_host_keys=[asyncssh.import_private_key(server.host_key)],
+                sftp_factory=lambda channel: _Files(channel, server, self._s3),
+                allow_scp=False,
+                process_factory=None,
+                encoding=None,
+            )
+            await connection.wait_closed()
+        except (asyncssh.Error, OSError) as error:
+            log.info("a connection ended: %s", error)
+        finally:
+            writer.close()
+
+
+class _Login(asyncssh.SSHServer):
+    """Lets in the users of the server by their keys, and nobody else."""
+
+    def __init__(self, server: SftpServer) -> None:
+        self._users = {user.name: user for user in server.users}
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return False
+
+    def kbdint_auth_supported(self) -> bool:
+        return False
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        user = self._users.get(username)
+        return user is not None and any(asyncssh.import_public_key(known) == key for known in user.public_keys)
+
+
+class _File:
+    """An open file: what is read from, or written for, an object."""
+
+    def __init__(self, bucket: str, key: str, content: IO[bytes], writable: bool) -> None:
+        self.bucket, self.key, self.content, self.writable = bucket, key, content, writable
+
+
+class _Files(asyncssh.SFTPServer):
+    """A user's files: objects in S3 behind the logical home."""
+
+    def __init__(self, channel: Any, server: SftpServer, s3: Callable[[], Any]) -> None:
+        super().__init__(channel)
+        name = channel.get_connection().get_extra_info("username")
+        self._user = next(user for user in server.users if user.name == name)
+        self._s3 = s3()
+
+    def _place(self, path: bytes) -> tuple[str, str]:
+        """Bucket and key of a path. `..` cannot leave the logical root."""
+        clean = posixpath.normpath("/" + path.decode("utf-8", "surrogateescape"))
+        clean = "/" + clean.lstrip("/")
+        for entry, target in sorted(self._user.mappings, key=lambda mapping: -len(mapping[0])):
+            root = entry.rstrip("/")
+            if clean == entry or clean.startswith(f"{root}/"):
+                bucket, _, prefix = target.strip("/").partition("/")
+                key = "/".join(part for part in (prefix, clean[len(root) :].strip("/")) if part)
+                return bucket, key
+        raise asyncssh.SFTPNoSuchFile("no such file")
+
+    async def _call(self, operation: str, **arguments: Any) -> Any:
+        """A call to S3 off the event loop; a refusal is the client's error."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return await asyncio.to_thread(getattr(self._s3, operation), **arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+                raise asyncssh.SFTPNoSuchFile("no such file") from None
+            raise asyncssh.SFTPFailure(f"S3 refuses: {error.response['Error']['Code']}") from None
+        except BotoCoreError:
+            raise asyncssh.SFTPFailure("S3 cannot be reached") from None
+
+    async def realpath(self, path: bytes, *compose: bytes) -> bytes:  # type: ignore[override]
+        full = posixpath.join(b"/", path, *compose)
+        return posixpath.normpath(b"/" + full.lstrip(b"/"))
+
+    async def stat(self, path: bytes) -> SFTPAttrs:  # type: ignore[override]
+        bucket, key = self._place(path)
+        if key:
+            try:
+                found = await self._call("head_object", Bucket=bucket, Key=key)
+                return _attributes(found["ContentLength"], found["LastModified"].timestamp())
+            except asyncssh.SFTPNoSuchFile:
+                listed = await self._call("list_objects_v2", Bucket=bucket, Prefix=f"{key}/", MaxKeys=1)
+                if not listed.get("KeyCount"):
+                    raise
+        return _attributes(None, time.time())
+
+    lstat = stat
+
+    async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> _File:  # type: ignore[override]
+        bucket, key = self._place(path)
+        if not key or path.endswith(b"/"):
+            raise asyncssh.SFTPFailure("that is a folder")
+        if pflags & asyncssh.FXF_APPEND:
+            raise asyncssh.SFTPOpUnsupported("appending is not supported")
+        content = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        writable = bool(pflags & asyncssh.FXF_WRITE)
+        if not writable or not pflags & (asyncssh.FXF_TRUNC | asyncssh.FXF_CREAT):
+            body = await self._call("get_object", Bucket=bucket, Key=key)
+            content.write(await asyncio.to_thread(body["Body"].read))
+        return _File(bucket, key, content, writable)
+
+    async def read(self, file_obj: _File, offset: int, size: int) -> bytes:  # type: ignore[override]
+        file_obj.content.seek(offset)
+        return file_obj.content.read(size)
+
+    async def write(self, file_obj: _File, offset: int, data: bytes) -> int:  # type: ignore[override]
+        file_obj.content.seek(offset)
+        return file_obj.content.write(data)
+
+    async def close(self, file_obj: _File) -> None:  # type: ignore[override]
+        """A file that was written becomes an object when it is closed."""
+        try:
+            if file_obj.writable:
+                file_obj.content.seek(0)
+                await self._call("put_object", Bucket=file_obj.bucket, Key=file_obj.key, Body=file_obj.content)
+        finally:
+            file_obj.content.close()
+
+    async def fstat(self, file_obj: _File) -> SFTPAttrs:  # type: ignore[override]
+        file_obj.content.seek(0, 2)
+        return _attributes(file_obj.content.tell(), time.time())
+
+    async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:  # type: ignore[override]
+        bucket, key = self._place(path)
+        prefix = f"{key}/" if key else ""
+        found = await self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, Delimiter="/")
+        for each in found.get("CommonPrefixes", []):
+            yield SFTPName(each["Prefix"][len(prefix) :].rstrip("/").encode(), attrs=_attributes(None, time.time()))
+        for each in found.get("Contents", []):
+            if name := each["Key"][len(prefix) :]:
+                yield SFTPName(name.encode(), attrs=_attributes(each["Size"], each["LastModified"].timestamp()))
+
+    async def remove(self, path: bytes) -> None:  # type: ignore[override]
+        bucket, key = self._place(path)
+        await self.stat(path)
+        await self._call("delete_object", Bucket=bucket, Key=key)
+
+    async def mkdir(self, path: bytes, attrs: SFTPAttrs) -> None:  # type: ignore[override]
+        bucket, key = self._place(path)
+        await self._call("put_object", Bucket=bucket, Key=f"{key}/", Body=b"")
+
+    async def rmdir(self, path: bytes) -> None:  # type: ignore[override]
+        bucket, key = self._place(path)
+        await self._call("delete_object", Bucket=bucket, Key=f"{key}/")
+
+    async def rename(self, oldpath: bytes, newpath: bytes, flags: int = 0) -> None:  # type: ignore[override]
+        (bucket, old), (target, new) = self._place(oldpath), self._place(newpath)
+        await self._call("copy_object", Bucket=target, Key=new, CopySource={"Bucket": bucket, "Key": old})
+        await self._call("delete_object", Bucket=bucket, Key=old)
+
+    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:  # type: ignore[override]
+        raise asyncssh.SFTPOpUnsupported("Transfer Family refuses SETSTAT")
+
+    async def fsetstat(self, file_obj: _File, attrs: SFTPAttrs) -> None:  # type: ignore[override]
+        raise asyncssh.SFTPOpUnsupported("Transfer Family refuses SETSTAT")
+
+    async def symlink(self, oldpath: bytes, newpath: bytes) -> None:  # type: ignore[override]
+        raise asyncssh.SFTPOpUnsupported("there are no links")
+
+    async def readlink(self, path: bytes) -> bytes:  # type: ignore[override]
+        raise asyncssh.SFTPOpUnsupported("there are no links")
+
+    async def link(self, oldpath: bytes, newpath: bytes) -> None:  # type: ignore[override]
+        raise asyncssh.SFTPOpUnsupported("there are no links")
+
+
+def _attributes(size: int | None, when: float) -> SFTPAttrs:
+    """Of an object, or of a folder when there is no size."""
+    permissions = 0o100600 if size is not None else 0o040700
+    return SFTPAttrs(size=size or 0, permissions=permissions, atime=int(when), mtime=int(when), uid=0, gid=0)
