@@ -1,6 +1,7 @@
 """The door to DataSF: SODA 2 pages of a fiscal year, and the totals that the portal computes itself."""
 
 import csv
+import http.client
 import io
 import json
 import logging
@@ -174,7 +175,7 @@ class Portal(dg.ConfigurableResource):
                 "DATASF_BASE_URL and the network, or run again later"
             ) from None
         if answer.status != 200:
-            raise PortalError(f"{self.base_url} {self._refusal(answer)}, asked for {what}")
+            raise PortalError(f"{self.base_url}, asked for {what}, {self._refusal(answer)}")
         framed = "content-length" in answer.headers or "chunked" in answer.headers.get("transfer-encoding", "")
         if not framed and not answer.data.rstrip(b" ").endswith((b"\n", b"}")):
             raise _Garbled("the body stops in the middle of a line")
@@ -309,11 +310,13 @@ def _message(answer: "urllib3.BaseHTTPResponse") -> str:
 
 
 def _cause(error: BaseException | None) -> str:
-    """The innermost fault in words, without the objects' addresses that urllib3 puts in front."""
+    """The innermost fault in words: urllib3 wraps it, and puts objects' addresses in front."""
     error = getattr(error, "reason", None) or error
-    if not isinstance(error, BaseException):
-        return str(error or "no answer")
-    return str(error).rsplit("object at 0x", 1)[-1].split(">: ", 1)[-1] or type(error).__name__
+    while isinstance(error, BaseException) and error.args and isinstance(error.args[-1], BaseException):
+        error = error.args[-1]
+    if isinstance(error, http.client.IncompleteRead):
+        return f"the body was cut ({error})"
+    return str(error or "no answer").rsplit(">: ", 1)[-1] or type(error).__name__
 
 
 def _columns(names: list[str]) -> str:

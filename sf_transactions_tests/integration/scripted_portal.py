@@ -158,6 +158,16 @@ def cut(handler: Handler, body: bytes) -> None:
     handler.close_connection = True
 
 
+def cut_gzip(handler: Handler, body: bytes) -> None:
+    compressed = gzip.compress(body)
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(compressed)))
+    handler.end_headers()
+    handler.wfile.write(compressed[:-20])
+    handler.close_connection = True
+
+
 def cut_chunked(handler: Handler, body: bytes) -> None:
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")

@@ -84,8 +84,12 @@ class Endpoint:
         )
 
     async def _stop(self, acceptor) -> None:
-        acceptor.close(force=True) if hasattr(acceptor, "force") else acceptor.close()
+        acceptor.close()
         await acceptor.wait_closed()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def door(self, **settings) -> Transfer:
         return Transfer(
