@@ -1,10 +1,14 @@
 """Partitions and jobs."""
 
+import warnings
 from datetime import date
 
 import dagster as dg
 
 from sf_transactions.model import FIRST_FISCAL_YEAR
+
+# `backfill_policy` is beta in name only: it is what makes a range of partitions one run, and it is tested here.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 
 def fiscal_year_of(day: date) -> int:

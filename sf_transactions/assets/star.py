@@ -11,7 +11,7 @@ from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION, Dimension, Table
 from sf_transactions.resources.home import Home, read_json, replacing, write_json
-from sf_transactions.transform.amounts import ControlTotal, dollars
+from sf_transactions.transform.amounts import ControlTotal, decimals, dollars
 from sf_transactions.transform.codes import dimension_table
 from sf_transactions.transform.keys import surrogate_key
 from sf_transactions.transform.star import finance_table, transactions
@@ -173,13 +173,12 @@ def write_part(path, frame) -> None:
     import gzip
 
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.csv
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     if "amount" in table.column_names:
-        exact = pc.multiply(table["amount"].cast(pa.decimal128(18, 0)), pa.scalar(Decimal("0.01"), pa.decimal128(2, 2)))
-        table = table.set_column(table.column_names.index("amount"), "amount", exact.cast(pa.decimal128(18, 2)))
+        exact = decimals(frame["amount"].to_numpy())
+        table = table.set_column(table.column_names.index("amount"), "amount", exact)
     with (
         replacing(path) as incoming,
         incoming.open("wb") as file,

@@ -54,7 +54,7 @@ def _sftp(ports: Ports) -> Any:
         return [
             SftpServer(
                 server.server_id,
-                server.host_key,
+                server.host_key_fingerprint,  # moto keeps the private key here
                 tuple(
                     SftpUser(
                         user.user_name,

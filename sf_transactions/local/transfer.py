@@ -7,6 +7,7 @@ user's logical home.
 import asyncio
 import logging
 import posixpath
+import socket
 import tempfile
 import threading
 import time
@@ -49,33 +50,33 @@ class SftpEndpoint:
         self.port = 0
 
     def start(self) -> None:
-        started = threading.Event()
-
-        def run() -> None:
-            asyncio.set_event_loop(self._loop)
-            self._listener = self._loop.run_until_complete(
-                asyncio.start_server(self._accept, "127.0.0.1", self._wanted_port)
-            )
-            self.port = self._listener.sockets[0].getsockname()[1]
-            started.set()
-            self._loop.run_forever()
-
-        self._thread = threading.Thread(target=run, name="sftp", daemon=True)
+        self._listener = socket.create_server(("127.0.0.1", self._wanted_port), backlog=64)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, name="sftp", daemon=True)
         self._thread.start()
-        started.wait(30)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._listener.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._listener.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Takes a connection with the host key of the server that stands now."""
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._accepting = self._loop.create_task(self._accept())
+        self._loop.run_forever()
+
+    async def _accept(self) -> None:
+        sessions: set[asyncio.Task] = set()
+        while True:
+            sock, _ = await self._loop.sock_accept(self._listener)
+            session = self._loop.create_task(self._serve(sock))
+            sessions.add(session)
+            session.add_done_callback(sessions.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        """Serves a connection with the host key of the server that stands now; hangs up when there is none."""
         servers = self._servers()
-        sock = writer.get_extra_info("socket").dup()
-        sock.setblocking(False)
-        # asyncio keeps the original; asyncssh gets a copy of the socket to itself.
-        writer.transport.abort() if not servers else writer.transport.pause_reading()
         if not servers:
             sock.close()
             return
@@ -87,14 +88,11 @@ class SftpEndpoint:
                 server_host_keys=[asyncssh.import_private_key(server.host_key)],
                 sftp_factory=lambda channel: _Files(channel, server, self._s3),
                 allow_scp=False,
-                process_factory=None,
                 encoding=None,
             )
             await connection.wait_closed()
         except (asyncssh.Error, OSError) as error:
             log.info("a connection ended: %s", error)
-        finally:
-            writer.close()
 
 
 class _Login(asyncssh.SSHServer):

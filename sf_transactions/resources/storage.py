@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
+from pydantic import PrivateAttr
 
 from sf_transactions.settings import Settings, SettingsError
 
@@ -24,6 +25,7 @@ class Storage(dg.ConfigurableResource):
 
     s3: S3Resource
     bucket: str | None = None
+    _client: Any = PrivateAttr(default=None)
 
     def name(self) -> str:
         if not self.bucket:
@@ -34,7 +36,9 @@ class Storage(dg.ConfigurableResource):
         return f"s3://{self.name()}/{key}"
 
     def client(self) -> "S3Client":
-        return self.s3.get_client()
+        if self._client is None:  # making one takes longer than most of its calls
+            self._client = self.s3.get_client()
+        return self._client
 
     def region(self) -> str:
         return self.client().meta.region_name

@@ -50,6 +50,16 @@ def cents(amounts: "pa.ChunkedArray | pa.Array") -> "np.ndarray":
     return np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int64)
 
 
+def decimals(cents: "np.ndarray") -> "pa.Array":
+    """Whole cents (int64) as DECIMAL(18,2): the inverse of `cents`."""
+    import numpy as np
+    import pyarrow as pa
+
+    # A 16-byte little-endian decimal is the cents, and their sign carried into the upper half.
+    words = np.stack([cents, cents >> 63], axis=1).astype("<i8")
+    return pa.Array.from_buffers(pa.decimal128(18, 2), len(cents), [None, pa.py_buffer(words.tobytes())])
+
+
 def dollars(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
 

@@ -74,7 +74,7 @@ class Session:
                 while self._step():
                     pass
         except (ConnectionError, OSError):
-            log.info("session %d: the client has gone", self._pid)
+            log.debug("session %d: the client has gone", self._pid)
 
     # Login
 
