@@ -25,6 +25,8 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        # Answers are small and waited for: each goes out at once.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._in = sock.makefile("rb")
         self._out = bytearray()
 
