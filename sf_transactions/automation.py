@@ -2,6 +2,7 @@
 
 import warnings
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -25,7 +26,7 @@ def fiscal_years() -> dg.StaticPartitionsDefinition:
 FISCAL_YEARS = fiscal_years()
 
 # Every asset shares the partitions and takes a range of them in one run, so that "Materialize all" is one run.
-BY_FISCAL_YEAR = {"partitions_def": FISCAL_YEARS, "backfill_policy": dg.BackfillPolicy.single_run()}
+BY_FISCAL_YEAR: dict[str, Any] = {"partitions_def": FISCAL_YEARS, "backfill_policy": dg.BackfillPolicy.single_run()}
 
 all_assets = dg.define_asset_job(
     "all_assets",

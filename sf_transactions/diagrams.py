@@ -6,8 +6,8 @@ from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, DIMENSIONS, EVID
 def erd() -> str:
     """The star as a Mermaid entity-relationship diagram."""
     lines = ["erDiagram"]
-    for column, table in TRANSACTION.foreign_keys:
-        lines.append(f"    {table} ||--o{{ {TRANSACTION.name} : {column}")
+    for key, dimension in TRANSACTION.foreign_keys:
+        lines.append(f"    {dimension} ||--o{{ {TRANSACTION.name} : {key}")
     for table in STAR:
         lines.append(f"    {table.name} {{")
         for column in table.columns:

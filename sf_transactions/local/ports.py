@@ -36,7 +36,8 @@ def ports(home: Path) -> Ports:
     path = home / "local" / "ports.json"
     if path.exists():
         return Ports(**json.loads(path.read_text(encoding="utf-8")))
-    chosen = Ports(*_free_ports(4), password=f"Local{secrets.token_hex(12)}1")
+    aws, sftp, redshift, portal = _free_ports(4)
+    chosen = Ports(aws, sftp, redshift, portal, password=f"Local{secrets.token_hex(12)}1")
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_suffix(".incoming")
     with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

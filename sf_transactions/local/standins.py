@@ -15,8 +15,8 @@ log = logging.getLogger("sf_transactions.local")
 def serve(settings: Settings, ports: Ports) -> None:
     """Runs the stand-ins on their ports until the process is told to end."""
     ended = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: ended.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
     for name, value in {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}.items():
         os.environ[name] = value
     endpoints = [_aws(ports), _sftp(ports), _redshift(settings, ports), _portal(settings, ports)]
@@ -40,11 +40,15 @@ def _aws(ports: Ports) -> Any:
     return server
 
 
-def _backend(service: str, ports: Ports) -> Any:
-    """moto's own state, which knows what AWS tells nobody: host keys and passwords."""
+def _backends(ports: Ports) -> tuple[Any, Any]:
+    """moto's own state of Transfer and Redshift, which knows what AWS tells nobody: host keys and passwords."""
     from moto.backends import get_backend
+    from moto.core import DEFAULT_ACCOUNT_ID
 
-    return get_backend(service)["123456789012"][ports.region]
+    return (
+        get_backend("transfer")[DEFAULT_ACCOUNT_ID][ports.region],
+        get_backend("redshift")[DEFAULT_ACCOUNT_ID][ports.region],
+    )
 
 
 def _sftp(ports: Ports) -> Any:
@@ -64,7 +68,7 @@ def _sftp(ports: Ports) -> Any:
                     for user in server._users
                 ),
             )
-            for server in _backend("transfer", ports).servers.values()
+            for server in _backends(ports)[0].servers.values()
         ]
 
     endpoint = SftpEndpoint(servers, lambda: _client("s3", ports), ports.sftp)
@@ -84,7 +88,7 @@ def _redshift(settings: Settings, ports: Ports) -> Any:
                 cluster.master_user_password,
                 tuple(cluster.iam_roles_arn),
             )
-            for cluster in _backend("redshift", ports).clusters.values()
+            for cluster in _backends(ports)[1].clusters.values()
         ]
 
     endpoint = RedshiftEndpoint(

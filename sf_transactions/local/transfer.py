@@ -125,6 +125,11 @@ class _File:
         self.bucket, self.key, self.content, self.writable = bucket, key, content, writable
 
 
+def _opened(handle: object) -> _File:
+    assert isinstance(handle, _File)  # what `open` gave out
+    return handle
+
+
 class _Files(asyncssh.SFTPServer):
     """A user's files: objects in S3 behind the logical home."""
 
@@ -159,11 +164,11 @@ class _Files(asyncssh.SFTPServer):
         except BotoCoreError:
             raise asyncssh.SFTPFailure("S3 cannot be reached") from None
 
-    async def realpath(self, path: bytes, *compose: bytes) -> bytes:  # type: ignore[override]
+    async def realpath(self, path: bytes, *compose: bytes) -> bytes:
         full = posixpath.join(b"/", path, *compose)
         return posixpath.normpath(b"/" + full.lstrip(b"/"))
 
-    async def stat(self, path: bytes) -> SFTPAttrs:  # type: ignore[override]
+    async def stat(self, path: bytes) -> SFTPAttrs:
         bucket, key = self._place(path)
         if key:
             try:
@@ -177,7 +182,7 @@ class _Files(asyncssh.SFTPServer):
 
     lstat = stat
 
-    async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> _File:  # type: ignore[override]
+    async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> _File:
         bucket, key = self._place(path)
         if not key or path.endswith(b"/"):
             raise asyncssh.SFTPFailure("that is a folder")
@@ -190,28 +195,32 @@ class _Files(asyncssh.SFTPServer):
             content.write(await asyncio.to_thread(body["Body"].read))
         return _File(bucket, key, content, writable)
 
-    async def read(self, file_obj: _File, offset: int, size: int) -> bytes:  # type: ignore[override]
-        file_obj.content.seek(offset)
-        return file_obj.content.read(size)
+    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        file = _opened(file_obj)
+        file.content.seek(offset)
+        return file.content.read(size)
 
-    async def write(self, file_obj: _File, offset: int, data: bytes) -> int:  # type: ignore[override]
-        file_obj.content.seek(offset)
-        return file_obj.content.write(data)
+    async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        file = _opened(file_obj)
+        file.content.seek(offset)
+        return file.content.write(data)
 
-    async def close(self, file_obj: _File) -> None:  # type: ignore[override]
+    async def close(self, file_obj: object) -> None:
         """A file that was written becomes an object when it is closed."""
+        file = _opened(file_obj)
         try:
-            if file_obj.writable:
-                file_obj.content.seek(0)
-                await self._call("put_object", Bucket=file_obj.bucket, Key=file_obj.key, Body=file_obj.content)
+            if file.writable:
+                file.content.seek(0)
+                await self._call("put_object", Bucket=file.bucket, Key=file.key, Body=file.content)
         finally:
-            file_obj.content.close()
+            file.content.close()
 
-    async def fstat(self, file_obj: _File) -> SFTPAttrs:  # type: ignore[override]
-        file_obj.content.seek(0, 2)
-        return _attributes(file_obj.content.tell(), time.time())
+    async def fstat(self, file_obj: object) -> SFTPAttrs:
+        content = _opened(file_obj).content
+        content.seek(0, 2)
+        return _attributes(content.tell(), time.time())
 
-    async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:  # type: ignore[override]
+    async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
         bucket, key = self._place(path)
         prefix = f"{key}/" if key else ""
         found = await self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, Delimiter="/")
@@ -221,37 +230,37 @@ class _Files(asyncssh.SFTPServer):
             if name := each["Key"][len(prefix) :]:
                 yield SFTPName(name.encode(), attrs=_attributes(each["Size"], each["LastModified"].timestamp()))
 
-    async def remove(self, path: bytes) -> None:  # type: ignore[override]
+    async def remove(self, path: bytes) -> None:
         bucket, key = self._place(path)
         await self.stat(path)
         await self._call("delete_object", Bucket=bucket, Key=key)
 
-    async def mkdir(self, path: bytes, attrs: SFTPAttrs) -> None:  # type: ignore[override]
+    async def mkdir(self, path: bytes, attrs: SFTPAttrs) -> None:
         bucket, key = self._place(path)
         await self._call("put_object", Bucket=bucket, Key=f"{key}/", Body=b"")
 
-    async def rmdir(self, path: bytes) -> None:  # type: ignore[override]
+    async def rmdir(self, path: bytes) -> None:
         bucket, key = self._place(path)
         await self._call("delete_object", Bucket=bucket, Key=f"{key}/")
 
-    async def rename(self, oldpath: bytes, newpath: bytes, flags: int = 0) -> None:  # type: ignore[override]
+    async def rename(self, oldpath: bytes, newpath: bytes, flags: int = 0) -> None:
         (bucket, old), (target, new) = self._place(oldpath), self._place(newpath)
         await self._call("copy_object", Bucket=target, Key=new, CopySource={"Bucket": bucket, "Key": old})
         await self._call("delete_object", Bucket=bucket, Key=old)
 
-    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:  # type: ignore[override]
+    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
         raise asyncssh.SFTPOpUnsupported("Transfer Family refuses SETSTAT")
 
-    async def fsetstat(self, file_obj: _File, attrs: SFTPAttrs) -> None:  # type: ignore[override]
+    async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
         raise asyncssh.SFTPOpUnsupported("Transfer Family refuses SETSTAT")
 
-    async def symlink(self, oldpath: bytes, newpath: bytes) -> None:  # type: ignore[override]
+    async def symlink(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPOpUnsupported("there are no links")
 
-    async def readlink(self, path: bytes) -> bytes:  # type: ignore[override]
+    async def readlink(self, path: bytes) -> bytes:
         raise asyncssh.SFTPOpUnsupported("there are no links")
 
-    async def link(self, oldpath: bytes, newpath: bytes) -> None:  # type: ignore[override]
+    async def link(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPOpUnsupported("there are no links")
 
 

@@ -46,7 +46,6 @@ class Warehouse(dg.ConfigurableResource):
                 user=self.user,
                 password=self.password,
                 ssl=self.ssl,
-                timeout=60,
                 application_name="sf_transactions",
             )
         except (redshift_connector.Error, OSError) as error:
@@ -54,7 +53,6 @@ class Warehouse(dg.ConfigurableResource):
                 f"cannot connect to the warehouse {where}: {reason(error)}. Check that the cluster runs "
                 "(`sf-transactions plan`) and the settings REDSHIFT_*"
             ) from None
-        connection.timeout = None
         try:
             yield connection
         finally:

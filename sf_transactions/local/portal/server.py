@@ -179,7 +179,7 @@ class Portal:
         order = "" if query.ordered or "$group" in parameters else " ORDER BY random()"
         limit = max(query.limit - fault.lost_rows, 0)
         sql = f"SELECT * FROM ({query.sql}) AS answer{order} LIMIT {limit} OFFSET {query.offset}"
-        table = self._database.cursor().execute(sql).to_arrow_table()
+        table = self._database.cursor().sql(sql).to_arrow_table()
         if fault.lost_rows:
             table = table.slice(0, max(table.num_rows - fault.lost_rows, 0))
         text = _as_text(table)

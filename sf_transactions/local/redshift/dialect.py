@@ -78,7 +78,7 @@ def translate(source: str) -> Statement:
     return Statement(*_kind(tree), tree.sql(dialect="duckdb"), source)
 
 
-def _parse(source: str) -> exp.Expression:
+def _parse(source: str) -> exp.Expr:
     try:
         found = sqlglot.parse(source, read="redshift")
     except sqlglot.errors.SqlglotError as error:
@@ -88,7 +88,7 @@ def _parse(source: str) -> exp.Expression:
     return found[0]
 
 
-def _kind(tree: exp.Expression) -> tuple[str, str]:
+def _kind(tree: exp.Expr) -> tuple[str, str]:
     if isinstance(tree, exp.Query):
         return "query", "SELECT"
     if isinstance(tree, exp.Insert):
@@ -106,7 +106,7 @@ def _kind(tree: exp.Expression) -> tuple[str, str]:
     raise SqlError("0A000", f"{tree.key.upper()} is not supported by the stand-in")
 
 
-def _refuse_unknown(tree: exp.Expression) -> None:
+def _refuse_unknown(tree: exp.Expr) -> None:
     """Functions that are not Redshift's, functions as tables, and statements that sqlglot did not understand."""
     for node in tree.walk():
         if isinstance(node, exp.Command):
@@ -121,9 +121,9 @@ def _refuse_unknown(tree: exp.Expression) -> None:
             raise SqlError("42883", f"function {node.name.lower()} does not exist")
 
 
-def _name_columns(tree: exp.Expression) -> None:
+def _name_columns(tree: exp.Expr) -> None:
     """Names for columns without one, as Redshift gives them: the function's, or ?column?."""
-    select = tree
+    select: exp.Expr = tree
     while isinstance(select, exp.SetOperation):
         select = select.left
     if not isinstance(select, exp.Select):

@@ -42,7 +42,10 @@ class RedshiftEndpoint:
 
         self._database.parent.mkdir(parents=True, exist_ok=True)
         # No file, network or extension is within reach of a statement.
-        config = {"enable_external_access": "false", "integer_division": "true"}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": "false",
+            "integer_division": "true",
+        }
         self._duckdb = duckdb.connect(str(self._database), config=config)
         self._duckdb.execute(SYSTEM_TABLES)
         self._duckdb.execute("set lock_configuration = true")

@@ -135,12 +135,12 @@ def _add_defects(columns, cents: "np.ndarray", since, revenue, random) -> None:
         fixed = {"character": name, "character_code": code, "object": name, "object_code": code}
         for column, value in (fixed | {"sub_object": name, "sub_object_code": f"{code}000"}).items():
             columns[column][where] = value
-    # A second code for a fund in the same fiscal year, and for an object and a category.
-    for name, published, code_column, code in (
+    # A second code for a fund in the same fiscal year.
+    for level, member, code_column, code in (
         ("fund", "Sustainable Streets", "fund_code", "ENT_FUND~STBL_ST"),
         ("fund", "General Fund", "fund_code", "1GAGG"),
     ):
-        where = np.flatnonzero((columns[name] == published) & (random.random(rows) < 0.2))
+        where = np.flatnonzero((columns[level] == member) & (random.random(rows) < 0.2))
         columns[code_column][where] = code
 
 
