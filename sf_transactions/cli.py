@@ -165,14 +165,27 @@ def demo() -> None:
 @click.option("--port", default=3000, show_default=True)
 def dev(port: int) -> None:
     """Dagster's UI over the stand-ins, until Ctrl-C."""
+    import signal
     import subprocess
 
-    with _standins() as environment:
-        command = [sys.executable, "-m", "dagster", "dev", "-m", "sf_transactions", "--port", str(port)]
+    def end(*_) -> None:
+        raise KeyboardInterrupt
+
+    # `kill` ends it as Ctrl-C does, so that nothing it started is left running.
+    signal.signal(signal.SIGTERM, end)
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "sf_transactions", "--port", str(port)]
+    command += ["--host", "127.0.0.1"]
+    with _standins() as environment, subprocess.Popen(command, env=environment, start_new_session=True) as process:
         try:
-            subprocess.run([*command, "--host", "127.0.0.1"], env=environment, check=False)
+            process.wait()
         except KeyboardInterrupt:
             click.echo("stopping")
+            # Dagster's processes are a group of their own: all are told, and none is left behind.
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 class _standins:
@@ -200,9 +213,9 @@ class _standins:
 
 
 def _dagster_home(environment: Mapping[str, str]) -> None:
-    """Dagster's own home; made by us it sends no telemetry."""
+    """Dagster's own home; made by us it sends no telemetry and asks for no newsletter."""
     folder = Path(environment["DAGSTER_HOME"])
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
     if not config.exists():
-        config.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+        config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8")
