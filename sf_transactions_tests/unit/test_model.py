@@ -1,6 +1,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import sf_transactions
 from sf_transactions import ddl, diagrams, generated
 from sf_transactions.model import DIMENSIONS, PUBLISHED_NAMES, STAR, TABLES, no_member
+from sf_transactions.settings import Settings
 
 PACKAGE = Path(sf_transactions.__file__).parent
 
@@ -80,3 +82,10 @@ def test_importing_the_declarations_loads_nothing_heavy(module):
     script = f"import sys, {module}; print([m for m in ('dagster', 'boto3', 'pandas', 'pyarrow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_lists_every_setting_with_its_default():
+    readme = (ddl.SQL.parent / "README.md").read_text(encoding="utf-8")
+    for setting in fields(Settings):
+        default = f"`{setting.default}`" if setting.default else ""
+        assert f"| `{setting.metadata['env']}` | {default} | {setting.metadata['description']} |" in readme
