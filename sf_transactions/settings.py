@@ -40,6 +40,7 @@ class Settings:
     )
     redshift_cluster: str = _setting("REDSHIFT_CLUSTER", "sf-transactions", "the cluster")
     redshift_node_type: str = _setting("REDSHIFT_NODE_TYPE", "ra3.large", "node type of a new cluster")
+    redshift_nodes: str = _setting("REDSHIFT_NODES", "1", "number of nodes of a new cluster")
     redshift_database: str = _setting("REDSHIFT_DATABASE", "san_francisco", "database")
     redshift_user: str = _setting("REDSHIFT_USER", "sf_transactions", "database user")
     redshift_password: str | None = _setting("REDSHIFT_PASSWORD", None, "its password", secret=True)

@@ -5,6 +5,10 @@ from typing import Any
 
 from sf_transactions.provision.desired import OWNER_TAG
 from sf_transactions.provision.errors import ProvisionError, code, explained
+from sf_transactions.provision.keys import fingerprint, public_of
+
+# How Transfer Family says that a server or a user is not there.
+GONE = ("ResourceNotFoundException", "UserNotFound", "ServerNotFound")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,10 @@ def bucket_tags(aws: Aws, name: str) -> list[dict[str, str]] | None:
         if code(error) == "404":
             return None
         if code(error) == "403":
-            raise ProvisionError(f"bucket {name} belongs to another account: choose another S3_BUCKET") from None
+            raise ProvisionError(
+                f"bucket {name} belongs to another account, or these credentials may not see it: "
+                "choose another S3_BUCKET, or use other credentials"
+            ) from None
         raise
     try:
         return client.get_bucket_tagging(Bucket=name)["TagSet"]
@@ -88,13 +95,32 @@ def role_policy(aws: Aws, name: str, policy: str) -> dict[str, Any] | None:
 def sftp_server(aws: Aws, owner: str) -> str | None:
     """The id of our SFTP server, found by its tag: a server has no name. Its description is never kept whole,
     because it may hold the host key."""
+    from botocore.exceptions import ClientError
+
     client = aws.client("transfer")
     for page in client.get_paginator("list_servers").paginate():
         for listed in page["Servers"]:
-            tags = client.describe_server(ServerId=listed["ServerId"])["Server"].get("Tags", [])
+            try:
+                tags = client.describe_server(ServerId=listed["ServerId"])["Server"].get("Tags", [])
+            except ClientError as error:
+                if code(error) in GONE:  # deleted since it was listed
+                    continue
+                raise
             if _owned(tags, owner):
                 return listed["ServerId"]
     return None
+
+
+def host_key_shown(aws: Aws, server: str) -> str:
+    """The fingerprint of the server's host key; nothing when it does not tell."""
+    told = aws.client("transfer").describe_server(ServerId=server)["Server"].get("HostKeyFingerprint") or ""
+    if told.startswith("SHA256:"):
+        return told.rstrip("=")
+    # The stand-in answers with the private key itself, which must go no further than this.
+    try:
+        return fingerprint(public_of(told.encode()))
+    except ValueError:
+        return ""
 
 
 def sftp_user(aws: Aws, server: str, name: str) -> dict[str, Any] | None:
@@ -103,14 +129,16 @@ def sftp_user(aws: Aws, server: str, name: str) -> dict[str, Any] | None:
     try:
         return aws.client("transfer").describe_user(ServerId=server, UserName=name)["User"]
     except ClientError as error:
-        if code(error) in ("ResourceNotFoundException", "UserNotFound", "ServerNotFound"):
+        if code(error) in GONE:
             return None
         raise
 
 
-def security_group(aws: Aws, name: str) -> dict[str, Any] | None:
+def security_group(aws: Aws, name: str, owner: str) -> dict[str, Any] | None:
     found = aws.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
-    return found["SecurityGroups"][0] if found["SecurityGroups"] else None
+    groups = found["SecurityGroups"]
+    # Names are unique within a VPC only: another VPC may have one of this name.
+    return next((group for group in groups if _owned(group.get("Tags", []), owner)), groups[0] if groups else None)
 
 
 def cluster(aws: Aws, name: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sf_transactions.provision import actual
+from sf_transactions.provision import actual, make
 from sf_transactions.provision.desired import desired
 from sf_transactions.provision.errors import explained
 from sf_transactions.provision.keys import ensure_keys
@@ -20,6 +20,9 @@ class Provisioned:
     sftp_port: int
     redshift_host: str
     redshift_port: int
+    host_key: str  # the one line that a client pins
+    transfer_role_arn: str
+    redshift_role_arn: str
 
 
 def provision(settings: Settings, say: Callable[[str], object]) -> Provisioned:
@@ -39,4 +42,6 @@ def provision(settings: Settings, say: Callable[[str], object]) -> Provisioned:
         if settings.redshift_host
         else redshift_endpoint(settings)
     )
-    return Provisioned(*sftp, *redshift)
+    with explained("roles"):
+        arns = [make.role_arn(aws, role.name) for role in (want.transfer_role, want.redshift_role)]
+    return Provisioned(*sftp, *redshift, keys.host_public, *arns)

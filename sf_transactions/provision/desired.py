@@ -1,5 +1,6 @@
 """What should be on AWS, as pure data from the settings: names, tags, policies."""
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ class Desired:
     cidr: str
     cluster: str
     node_type: str
+    nodes: int
     database: str
     user: str
 
@@ -56,13 +58,14 @@ def desired(settings: Settings, account: str, region: str, client_public_key: st
         bucket=bucket,
         transfer_role=Role(
             settings.transfer_role,
-            _trust("transfer.amazonaws.com", account),
+            _trust("transfer.amazonaws.com", {"StringEquals": {"aws:SourceAccount": account}}),
             f"{settings.transfer_role}-s3",
             transfer_policy(bucket),
         ),
         redshift_role=Role(
             settings.redshift_role,
-            _trust("redshift.amazonaws.com", account),
+            # Redshift documents no condition on the source account, and COPY must be able to assume the role.
+            _trust("redshift.amazonaws.com"),
             f"{settings.redshift_role}-s3",
             redshift_policy(bucket),
         ),
@@ -70,24 +73,39 @@ def desired(settings: Settings, account: str, region: str, client_public_key: st
         client_public_key=client_public_key,
         home_mapping=({"Entry": "/", "Target": f"/{bucket}"},),
         security_group=settings.redshift_security_group,
-        cidr=settings.required("redshift_cidr"),
+        cidr=_cidr(settings.required("redshift_cidr")),
         cluster=settings.redshift_cluster,
         node_type=settings.redshift_node_type,
+        nodes=_nodes(settings.redshift_nodes),
         database=settings.redshift_database,
         user=settings.redshift_user,
     )
 
 
-def _trust(service: str, account: str) -> dict[str, Any]:
-    """The service may assume the role, on behalf of this account only (no confused deputy)."""
-    return _policy(
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        }
-    )
+def _cidr(text: str) -> str:
+    """The range as AWS writes it. Strict, because AWS would widen 203.0.113.7/0 to all addresses without a word."""
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise SettingsError(
+            f"REDSHIFT_CIDR is {text!r}: {error}; write an IPv4 range such as 203.0.113.7/32 or 203.0.113.0/24"
+        ) from None
+
+
+def _nodes(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 128:
+        raise SettingsError(f"REDSHIFT_NODES is {text!r}: write a number of nodes from 1 to 128")
+    return int(text)
+
+
+def _trust(service: str, condition: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The service may assume the role; a condition on the account keeps it from doing so for others."""
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    return _policy(statement | {"Condition": condition} if condition else statement)
 
 
 def transfer_policy(bucket: str) -> dict[str, Any]:

@@ -1,27 +1,32 @@
 """Tears down what carries this project's tag, and nothing else."""
 
+import dataclasses
+import time
 from collections.abc import Callable
 
 from sf_transactions.provision import actual
 from sf_transactions.provision.actual import Aws
 from sf_transactions.provision.desired import Desired, Role, desired
-from sf_transactions.provision.errors import explained
+from sf_transactions.provision.errors import ProvisionError, code, explained
 from sf_transactions.settings import Settings
 
 # A teardown needs neither of these, so that it does not ask for them.
 NO_CIDR, NO_KEY = "127.0.0.1/32", ""
+# A deleted cluster's network interfaces hold on to the security group for a while.
+GROUP_SECONDS = 180
+PAUSE_SECONDS = 5.0
 
 
 def teardown(settings: Settings, say: Callable[[str], object]) -> None:
     """Deletes in the order that AWS's dependencies ask for; what is gone already is passed over.
 
-    Raises ProvisionError when a resource of our name does not carry our tag, before anything else of it is touched.
+    A resource of our name without our tag is not touched, and one that AWS will not delete does not keep the others,
+    which cost money, from being deleted. What was left is raised as one ProvisionError at the end.
     """
-    import dataclasses
-
     aws = actual.connect()
     settings = dataclasses.replace(settings, redshift_cidr=settings.redshift_cidr or NO_CIDR)
     want = desired(settings, aws.account, aws.region, NO_KEY)
+    left: list[str] = []
     for what, step in (
         (f"cluster {want.cluster}", lambda: _cluster(aws, want)),
         (f"security group {want.security_group}", lambda: _security_group(aws, want)),
@@ -30,8 +35,14 @@ def teardown(settings: Settings, say: Callable[[str], object]) -> None:
         (f"role {want.transfer_role.name}", lambda: _role(aws, want, want.transfer_role)),
         (f"bucket {want.bucket}", lambda: _bucket(aws, want)),
     ):
-        with explained(what):
-            say(f"- {what}" if step() else f"  {what} is gone already")
+        try:
+            with explained(what):
+                say(f"- {what}" if step() else f"  {what} is gone already")
+        except ProvisionError as error:
+            say(f"! {what} is left")
+            left.append(str(error))
+    if left:
+        raise ProvisionError("\n".join(left))
 
 
 def _cluster(aws: Aws, want: Desired) -> bool:
@@ -40,18 +51,29 @@ def _cluster(aws: Aws, want: Desired) -> bool:
         return False
     actual.refuse_foreign(f"cluster {want.cluster}", found.get("Tags", []), want.owner)
     client = aws.client("redshift")
-    client.delete_cluster(ClusterIdentifier=want.cluster, SkipFinalClusterSnapshot=True)
+    if found.get("ClusterStatus") != "deleting":
+        client.delete_cluster(ClusterIdentifier=want.cluster, SkipFinalClusterSnapshot=True)
     client.get_waiter("cluster_deleted").wait(ClusterIdentifier=want.cluster)
     return True
 
 
 def _security_group(aws: Aws, want: Desired) -> bool:
-    found = actual.security_group(aws, want.security_group)
+    from botocore.exceptions import ClientError
+
+    found = actual.security_group(aws, want.security_group, want.owner)
     if found is None:
         return False
     actual.refuse_foreign(f"security group {want.security_group}", found.get("Tags", []), want.owner)
-    aws.client("ec2").delete_security_group(GroupId=found["GroupId"])
-    return True
+    client = aws.client("ec2")
+    deadline = time.monotonic() + GROUP_SECONDS
+    while True:
+        try:
+            client.delete_security_group(GroupId=found["GroupId"])
+            return True
+        except ClientError as error:
+            if code(error) != "DependencyViolation" or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def _role(aws: Aws, want: Desired, role: Role) -> bool:
@@ -87,7 +109,6 @@ def _bucket(aws: Aws, want: Desired) -> bool:
     bucket = aws.session.resource("s3").Bucket(want.bucket)
     for upload in bucket.multipart_uploads.all():
         upload.abort()
-    bucket.object_versions.delete()
-    bucket.objects.delete()
+    bucket.object_versions.delete()  # the newest and all older ones, and the marks of deleted ones
     bucket.delete()
     return True

@@ -1,8 +1,12 @@
 """The two SSH keys of the project: the client's, which logs in, and the server's host key, which is pinned."""
 
+import contextlib
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from sf_transactions.provision.errors import ProvisionError
 
 
 @dataclass(frozen=True)
@@ -33,25 +37,70 @@ class Keys:
 
 
 def ensure_keys(home: Path) -> Keys:
-    """The keys in `<home>/keys`, made where they are missing: two different ed25519 keys in OpenSSH's form."""
+    """The keys in `<home>/keys`, made where they are missing: two different ed25519 keys in OpenSSH's form.
+
+    Raises ProvisionError when a key that is there cannot be read: it is never replaced, for it may be in use.
+    """
     keys = Keys(home / "keys")
     keys.folder.mkdir(parents=True, exist_ok=True)
     keys.folder.chmod(0o700)
     for path in (keys.client_key, keys.host_key):
         if not path.exists():
             _make(path)
+        path.chmod(0o600)
+        _write_public(path)
     return keys
+
+
+def fingerprint(public_key: str) -> str:
+    """A public key's fingerprint as OpenSSH and AWS write it, such as SHA256:47DEQpj8HBSa..."""
+    import base64
+    import hashlib
+
+    digest = hashlib.sha256(base64.b64decode(public_key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def public_of(private_key: bytes) -> str:
+    """The public half of an OpenSSH private key, as one line. Raises ValueError when it is none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        key = serialization.load_ssh_private_key(private_key, password=None)
+    except (UnsupportedAlgorithm, TypeError) as error:
+        raise ValueError(str(error)) from None
+    line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return f"{line.decode()} sf-transactions"
 
 
 def _make(path: Path) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
+    private = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    path.with_suffix(".pub").write_bytes(public + b" sf-transactions\n")
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(private)
+    incoming = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(private)
+        # A link never takes the place of a key that another process has made in the meantime.
+        with contextlib.suppress(FileExistsError):
+            os.link(incoming, path)
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def _write_public(path: Path) -> None:
+    """Writes the public half beside the private key when it is missing or belongs to another."""
+    try:
+        line = public_of(path.read_bytes())
+    except (OSError, ValueError):
+        raise ProvisionError(
+            f"the key {path} cannot be read: it must be an OpenSSH private key without a passphrase; "
+            "put it right, or delete it to have a new one made"
+        ) from None
+    public = path.with_suffix(".pub")
+    if not public.exists() or public.read_text(encoding="utf-8", errors="replace").split()[:2] != line.split()[:2]:
+        public.write_text(f"{line}\n", encoding="utf-8")

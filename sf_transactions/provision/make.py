@@ -1,11 +1,14 @@
 """How each resource is made or set right: one function a resource, each safe to repeat."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 from sf_transactions.provision import actual
 from sf_transactions.provision.actual import Aws
 from sf_transactions.provision.desired import REDSHIFT_PORT, Desired, Role
+from sf_transactions.provision.errors import code, message
 from sf_transactions.provision.keys import Keys
 
 NOT_PUBLIC = {
@@ -14,6 +17,11 @@ NOT_PUBLIC = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+
+
+# A new role is known to all of AWS only after some seconds.
+ROLE_SECONDS = 60
+PAUSE_SECONDS = 3.0
 
 
 def bucket(aws: Aws, want: Desired) -> None:
@@ -26,6 +34,8 @@ def bucket(aws: Aws, want: Desired) -> None:
 
 
 def bucket_settings(aws: Aws, want: Desired) -> None:
+    """Private, versioned and encrypted. There is no policy that refuses requests without TLS: it makes sense over
+    https only, and a stand-in reached over http would lock everyone out."""
     client = aws.client("s3")
     client.put_public_access_block(Bucket=want.bucket, PublicAccessBlockConfiguration=NOT_PUBLIC)
     client.put_bucket_versioning(Bucket=want.bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -45,13 +55,19 @@ def bucket_drift(aws: Aws, want: Desired) -> str:
     try:
         blocked = client.get_public_access_block(Bucket=want.bucket)["PublicAccessBlockConfiguration"]
     except ClientError as error:
-        if actual.code(error) != "NoSuchPublicAccessBlockConfiguration":
+        if code(error) != "NoSuchPublicAccessBlockConfiguration":
             raise
         blocked = {}
     if blocked != NOT_PUBLIC:
         return "public access is not blocked"
     if client.get_bucket_versioning(Bucket=want.bucket).get("Status") != "Enabled":
         return "versioning is off"
+    try:
+        client.get_bucket_encryption(Bucket=want.bucket)
+    except ClientError as error:
+        if code(error) != "ServerSideEncryptionConfigurationNotFoundError":
+            raise
+        return "it has no default encryption"
     return ""
 
 
@@ -68,7 +84,7 @@ def role_documents(aws: Aws, role: Role) -> None:
     client.put_role_policy(RoleName=role.name, PolicyName=role.policy_name, PolicyDocument=json.dumps(role.policy))
 
 
-def _role_arn(aws: Aws, name: str) -> str:
+def role_arn(aws: Aws, name: str) -> str:
     found = actual.role(aws, name)
     return found["Arn"] if found else f"arn:aws:iam::{aws.account}:role/{name}"
 
@@ -86,16 +102,44 @@ def sftp_server(aws: Aws, want: Desired, keys: Keys) -> None:
     client.get_waiter("server_online").wait(ServerId=server)
 
 
+def sftp_host_key(aws: Aws, server: str, keys: Keys) -> None:
+    """Gives the server the host key that this home pins."""
+    client = aws.client("transfer")
+    client.update_server(ServerId=server, HostKey=keys.host_private())
+    client.get_waiter("server_online").wait(ServerId=server)
+
+
 def sftp_user(aws: Aws, want: Desired) -> None:
-    aws.client("transfer").create_user(
-        ServerId=actual.sftp_server(aws, want.owner),
-        UserName=want.sftp_username,
-        Role=_role_arn(aws, want.transfer_role.name),
-        HomeDirectoryType="LOGICAL",
-        HomeDirectoryMappings=list(want.home_mapping),
-        SshPublicKeyBody=want.client_public_key,
-        Tags=want.tags,
+    client, role = aws.client("transfer"), role_arn(aws, want.transfer_role.name)
+    server = actual.sftp_server(aws, want.owner)
+    _once_role_is_known(
+        lambda: client.create_user(
+            ServerId=server,
+            UserName=want.sftp_username,
+            Role=role,
+            HomeDirectoryType="LOGICAL",
+            HomeDirectoryMappings=list(want.home_mapping),
+            SshPublicKeyBody=want.client_public_key,
+            Tags=want.tags,
+        )
     )
+
+
+def sftp_user_anew(aws: Aws, want: Desired, server: str) -> None:
+    aws.client("transfer").delete_user(ServerId=server, UserName=want.sftp_username)
+    sftp_user(aws, want)
+
+
+def sftp_user_drift(want: Desired, found: dict[str, Any]) -> str:
+    """What is wrong with the user besides its keys, or nothing."""
+    if not found.get("Role", "").endswith(f":role/{want.transfer_role.name}"):
+        return "it has another role"
+    mappings = tuple(
+        {"Entry": each["Entry"], "Target": each["Target"]} for each in found.get("HomeDirectoryMappings", [])
+    )
+    if found.get("HomeDirectoryType") != "LOGICAL" or mappings != want.home_mapping:
+        return "its home is elsewhere"
+    return ""
 
 
 def sftp_key(aws: Aws, want: Desired) -> None:
@@ -116,36 +160,87 @@ def security_group(aws: Aws, want: Desired) -> None:
     security_group_rules(aws, want, {"GroupId": group, "IpPermissions": []})
 
 
-def open_ranges(group: dict[str, Any]) -> set[str]:
-    """The address ranges that the group lets in."""
-    return {each["CidrIp"] for rule in group.get("IpPermissions", []) for each in rule.get("IpRanges", [])}
+def rules(want: Desired) -> list[dict[str, Any]]:
+    """The one rule: the SQL port, for the addresses of the settings."""
+    ranges = [{"CidrIp": want.cidr}]
+    return [{"IpProtocol": "tcp", "FromPort": REDSHIFT_PORT, "ToPort": REDSHIFT_PORT, "IpRanges": ranges}]
+
+
+def opened(permissions: list[dict[str, Any]]) -> set[str]:
+    """What rules let in, each as text: addresses, lists or groups, with protocol and ports."""
+    found = set()
+    for rule in permissions:
+        ports = f"{rule['IpProtocol']} {rule.get('FromPort', 'any')}-{rule.get('ToPort', 'any')}"
+        for kind, name in (
+            ("IpRanges", "CidrIp"),
+            ("Ipv6Ranges", "CidrIpv6"),
+            ("PrefixListIds", "PrefixListId"),
+            ("UserIdGroupPairs", "GroupId"),
+        ):
+            found |= {f"{each.get(name)} {ports}" for each in rule.get(kind, [])}
+    return found
 
 
 def security_group_rules(aws: Aws, want: Desired, group: dict[str, Any]) -> None:
     client = aws.client("ec2")
     if group["IpPermissions"]:
         client.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
-    rule = {"IpProtocol": "tcp", "FromPort": REDSHIFT_PORT, "ToPort": REDSHIFT_PORT}
-    client.authorize_security_group_ingress(
-        GroupId=group["GroupId"], IpPermissions=[rule | {"IpRanges": [{"CidrIp": want.cidr}]}]
-    )
+    client.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rules(want))
 
 
 def cluster(aws: Aws, want: Desired, password: str) -> None:
-    client = aws.client("redshift")
-    group = actual.security_group(aws, want.security_group)
-    client.create_cluster(
-        ClusterIdentifier=want.cluster,
-        ClusterType="single-node",
-        NodeType=want.node_type,
-        DBName=want.database,
-        MasterUsername=want.user,
-        MasterUserPassword=password,
-        VpcSecurityGroupIds=[group["GroupId"]] if group else [],
-        IamRoles=[_role_arn(aws, want.redshift_role.name)],
-        Port=REDSHIFT_PORT,
-        Encrypted=True,
-        PubliclyAccessible=False,
-        Tags=want.tags,
+    client, role = aws.client("redshift"), role_arn(aws, want.redshift_role.name)
+    group = actual.security_group(aws, want.security_group, want.owner)
+    size: dict[str, Any] = {"ClusterType": "single-node"}
+    if want.nodes > 1:
+        size = {"ClusterType": "multi-node", "NumberOfNodes": want.nodes}
+    _once_role_is_known(
+        lambda: client.create_cluster(
+            ClusterIdentifier=want.cluster,
+            **size,
+            NodeType=want.node_type,
+            DBName=want.database,
+            MasterUsername=want.user,
+            MasterUserPassword=password,
+            VpcSecurityGroupIds=[group["GroupId"]] if group else [],
+            IamRoles=[role],
+            Port=REDSHIFT_PORT,
+            Encrypted=True,
+            PubliclyAccessible=False,
+            Tags=want.tags,
+        )
     )
     client.get_waiter("cluster_available").wait(ClusterIdentifier=want.cluster)
+
+
+def cluster_network(aws: Aws, want: Desired) -> None:
+    """Not public, and behind the one security group."""
+    client = aws.client("redshift")
+    group = actual.security_group(aws, want.security_group, want.owner)
+    client.modify_cluster(
+        ClusterIdentifier=want.cluster,
+        PubliclyAccessible=False,
+        **({"VpcSecurityGroupIds": [group["GroupId"]]} if group else {}),
+    )
+    client.get_waiter("cluster_available").wait(ClusterIdentifier=want.cluster)
+
+
+def cluster_role(aws: Aws, want: Desired) -> None:
+    client, role = aws.client("redshift"), role_arn(aws, want.redshift_role.name)
+    _once_role_is_known(lambda: client.modify_cluster_iam_roles(ClusterIdentifier=want.cluster, AddIamRoles=[role]))
+    client.get_waiter("cluster_available").wait(ClusterIdentifier=want.cluster)
+
+
+def _once_role_is_known(call: Callable[[], Any]) -> Any:
+    """Repeats a call that AWS refuses only because it does not know a new role everywhere yet."""
+    from botocore.exceptions import ClientError
+
+    deadline = time.monotonic() + ROLE_SECONDS
+    while True:
+        try:
+            return call()
+        except ClientError as error:
+            invalid = code(error).startswith(("InvalidParameter", "InvalidRequest"))
+            if not invalid or "role" not in message(error).lower() or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)

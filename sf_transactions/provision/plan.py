@@ -8,7 +8,7 @@ from sf_transactions.provision import actual, make
 from sf_transactions.provision.actual import Aws
 from sf_transactions.provision.desired import Desired, Role, desired
 from sf_transactions.provision.errors import explained
-from sf_transactions.provision.keys import Keys, ensure_keys
+from sf_transactions.provision.keys import Keys, ensure_keys, fingerprint
 from sf_transactions.settings import Settings
 
 
@@ -87,16 +87,26 @@ def _role(aws: Aws, want: Desired, role: Role) -> Step:
 
 
 def _server(aws: Aws, want: Desired, keys: Keys) -> Step:
-    if actual.sftp_server(aws, want.owner) is None:
+    server = actual.sftp_server(aws, want.owner)
+    if server is None:
         return "+", "not there", lambda: make.sftp_server(aws, want, keys)
+    pinned = fingerprint(keys.host_public)
+    if actual.host_key_shown(aws, server) != pinned:
+        return (
+            "~",
+            f"it shows another host key than {keys.host_key}, {pinned}",
+            lambda: make.sftp_host_key(aws, server, keys),
+        )
     return KEEP
 
 
 def _user(aws: Aws, want: Desired) -> Step:
     server = actual.sftp_server(aws, want.owner)
     found = actual.sftp_user(aws, server, want.sftp_username) if server else None
-    if found is None:
+    if server is None or found is None:
         return "+", "not there", lambda: make.sftp_user(aws, want)
+    if wrong := make.sftp_user_drift(want, found):
+        return "~", wrong, lambda: make.sftp_user_anew(aws, want, server)
     bodies = [" ".join(key["SshPublicKeyBody"].split()[:2]) for key in found.get("SshPublicKeys", [])]
     if " ".join(want.client_public_key.split()[:2]) not in bodies:
         return "~", "its public key is missing", lambda: make.sftp_key(aws, want)
@@ -104,15 +114,16 @@ def _user(aws: Aws, want: Desired) -> Step:
 
 
 def _security_group(aws: Aws, want: Desired) -> Step:
-    found = actual.security_group(aws, want.security_group)
+    found = actual.security_group(aws, want.security_group, want.owner)
     if found is None:
         return "+", "not there", lambda: make.security_group(aws, want)
     actual.refuse_foreign(f"security group {want.security_group}", found.get("Tags", []), want.owner)
-    if make.open_ranges(found) != {want.cidr}:
+    opened, wanted = make.opened(found["IpPermissions"]), make.opened(make.rules(want))
+    if opened != wanted:
         return (
             "~",
-            f"opens {', '.join(sorted(make.open_ranges(found))) or 'nothing'}, not {want.cidr}",
-            (lambda: make.security_group_rules(aws, want, found)),
+            f"opens {', '.join(sorted(opened)) or 'nothing'}, not {', '.join(wanted)}",
+            lambda: make.security_group_rules(aws, want, found),
         )
     return KEEP
 
@@ -122,4 +133,16 @@ def _cluster(aws: Aws, want: Desired, settings: Settings) -> Step:
     if found is None:
         return "+", "not there", lambda: make.cluster(aws, want, settings.required("redshift_password"))
     actual.refuse_foreign(f"cluster {want.cluster}", found.get("Tags", []), want.owner)
+    repairs: list[tuple[str, Callable[[], Any]]] = []
+    roles = [role["IamRoleArn"] for role in found.get("IamRoles", [])]
+    if not any(arn.endswith(f":role/{want.redshift_role.name}") for arn in roles):
+        repairs.append((f"it lacks the role {want.redshift_role.name}", lambda: make.cluster_role(aws, want)))
+    group = actual.security_group(aws, want.security_group, want.owner)
+    groups = [each["VpcSecurityGroupId"] for each in found.get("VpcSecurityGroups", [])]
+    if found.get("PubliclyAccessible"):
+        repairs.append(("it is publicly accessible", lambda: make.cluster_network(aws, want)))
+    elif groups != [group["GroupId"]] if group else True:
+        repairs.append(("it is in other security groups", lambda: make.cluster_network(aws, want)))
+    if repairs:
+        return "~", "; ".join(reason for reason, _ in repairs), lambda: [repair() for _, repair in repairs]
     return KEEP
