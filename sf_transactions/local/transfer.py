@@ -5,6 +5,7 @@ user's logical home.
 """
 
 import asyncio
+import contextlib
 import logging
 import posixpath
 import socket
@@ -46,27 +47,33 @@ class SftpEndpoint:
 
     def __init__(self, servers: Callable[[], list[SftpServer]], s3: Callable[[], Any], port: int = 0) -> None:
         self._servers, self._s3, self._wanted_port = servers, s3, port
-        self._loop = asyncio.new_event_loop()
         self.port = 0
 
     def start(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self._wanted_port), backlog=64)
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, name="sftp", daemon=True)
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="sftp", daemon=True)
         self._thread.start()
+        started.wait()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Ends every connection and waits until it has ended."""
+        self._loop.call_soon_threadsafe(self._end)
         self._thread.join(10)
         self._listener.close()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._accepting = self._loop.create_task(self._accept())
-        self._loop.run_forever()
+    def _run(self, started: threading.Event) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # that is how `stop` ends it
+            asyncio.run(self._accept(started))
 
-    async def _accept(self) -> None:
+    async def _accept(self, started: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        accepting = asyncio.current_task()
+        assert accepting is not None
+        self._end = accepting.cancel
+        started.set()
         sessions: set[asyncio.Task] = set()
         while True:
             sock, _ = await self._loop.sock_accept(self._listener)
@@ -88,10 +95,16 @@ class SftpEndpoint:
                 server_host_keys=[asyncssh.import_private_key(server.host_key)],
                 sftp_factory=lambda channel: _Files(channel, server, self._s3),
                 allow_scp=False,
+                agent_forwarding=False,
+                gss_host=None,
                 encoding=None,
             )
             await connection.wait_closed()
+        except asyncssh.KeyImportError:  # its words may hold the key
+            sock.close()
+            log.warning("the host key of %s is no private key that OpenSSH reads: nobody is let in", server.server_id)
         except (asyncssh.Error, OSError) as error:
+            sock.close()
             log.info("a connection ended: %s", error)
 
 
@@ -115,7 +128,15 @@ class _Login(asyncssh.SSHServer):
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         user = self._users.get(username)
-        return user is not None and any(asyncssh.import_public_key(known) == key for known in user.public_keys)
+        return user is not None and any(_reads_as(known, key) for known in user.public_keys)
+
+
+def _reads_as(line: str, key: asyncssh.SSHKey) -> bool:
+    """Whether a line is this public key. moto takes any text for a key; one that is none lets nobody in."""
+    try:
+        return asyncssh.import_public_key(line) == key
+    except asyncssh.KeyImportError:
+        return False
 
 
 class _File:
@@ -131,7 +152,10 @@ def _opened(handle: object) -> _File:
 
 
 class _Files(asyncssh.SFTPServer):
-    """A user's files: objects in S3 behind the logical home."""
+    """A user's files: objects in S3 behind the logical home.
+
+    asyncssh's own SFTPServer serves this machine's files, so every operation is either given here or refused.
+    """
 
     def __init__(self, channel: Any, server: SftpServer, s3: Callable[[], Any]) -> None:
         super().__init__(channel)
@@ -141,7 +165,10 @@ class _Files(asyncssh.SFTPServer):
 
     def _place(self, path: bytes) -> tuple[str, str]:
         """Bucket and key of a path. `..` cannot leave the logical root."""
-        clean = posixpath.normpath("/" + path.decode("utf-8", "surrogateescape"))
+        try:
+            clean = posixpath.normpath("/" + path.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise asyncssh.SFTPFailure("names are UTF-8") from None
         clean = "/" + clean.lstrip("/")
         for entry, target in sorted(self._user.mappings, key=lambda mapping: -len(mapping[0])):
             root = entry.rstrip("/")
@@ -164,6 +191,10 @@ class _Files(asyncssh.SFTPServer):
         except BotoCoreError:
             raise asyncssh.SFTPFailure("S3 cannot be reached") from None
 
+    def map_path(self, path: bytes) -> bytes:
+        """Whatever operation comes to be asked for, it finds no file of this machine."""
+        raise asyncssh.SFTPOpUnsupported("not supported")
+
     async def realpath(self, path: bytes, *compose: bytes) -> bytes:
         full = posixpath.join(b"/", path, *compose)
         return posixpath.normpath(b"/" + full.lstrip(b"/"))
@@ -172,15 +203,22 @@ class _Files(asyncssh.SFTPServer):
         bucket, key = self._place(path)
         if key:
             try:
-                found = await self._call("head_object", Bucket=bucket, Key=key)
-                return _attributes(found["ContentLength"], found["LastModified"].timestamp())
+                return await self._object(bucket, key)
             except asyncssh.SFTPNoSuchFile:
-                listed = await self._call("list_objects_v2", Bucket=bucket, Prefix=f"{key}/", MaxKeys=1)
-                if not listed.get("KeyCount"):
+                if not await self._folder_holds(bucket, f"{key}/"):
                     raise
         return _attributes(None, time.time())
 
     lstat = stat
+
+    async def _object(self, bucket: str, key: str) -> SFTPAttrs:
+        found = await self._call("head_object", Bucket=bucket, Key=key)
+        return _attributes(found["ContentLength"], found["LastModified"].timestamp())
+
+    async def _folder_holds(self, bucket: str, prefix: str) -> list[str]:
+        """One or two of the names in a folder; none when there is no such folder. The folder's own mark is one."""
+        listed = await self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=2)
+        return [each["Key"] for each in listed.get("Contents", [])]
 
     async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> _File:
         bucket, key = self._place(path)
@@ -190,10 +228,21 @@ class _Files(asyncssh.SFTPServer):
             raise asyncssh.SFTPOpUnsupported("appending is not supported")
         content = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         writable = bool(pflags & asyncssh.FXF_WRITE)
-        if not writable or not pflags & (asyncssh.FXF_TRUNC | asyncssh.FXF_CREAT):
-            body = await self._call("get_object", Bucket=bucket, Key=key)
-            content.write(await asyncio.to_thread(body["Body"].read))
+        if not writable or not pflags & asyncssh.FXF_TRUNC or pflags & asyncssh.FXF_EXCL:
+            try:
+                await self._fetch(bucket, key, content)
+            except asyncssh.SFTPNoSuchFile:
+                if not writable or not pflags & asyncssh.FXF_CREAT:
+                    raise
+            else:
+                if pflags & asyncssh.FXF_EXCL:
+                    raise asyncssh.SFTPFailure("that file exists")
         return _File(bucket, key, content, writable)
+
+    async def _fetch(self, bucket: str, key: str, content: IO[bytes]) -> None:
+        body = (await self._call("get_object", Bucket=bucket, Key=key))["Body"]
+        while part := await asyncio.to_thread(body.read, IN_MEMORY):
+            content.write(part)
 
     async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         file = _opened(file_obj)
@@ -202,11 +251,14 @@ class _Files(asyncssh.SFTPServer):
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         file = _opened(file_obj)
+        if not file.writable:
+            raise asyncssh.SFTPPermissionDenied("the file was opened to be read")
         file.content.seek(offset)
         return file.content.write(data)
 
     async def close(self, file_obj: object) -> None:
-        """A file that was written becomes an object when it is closed."""
+        """A file that was written becomes an object when it is closed, and also when the connection is lost: Transfer
+        Family, too, stores what has come of a partial upload."""
         file = _opened(file_obj)
         try:
             if file.writable:
@@ -223,45 +275,64 @@ class _Files(asyncssh.SFTPServer):
     async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
         bucket, key = self._place(path)
         prefix = f"{key}/" if key else ""
-        found = await self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, Delimiter="/")
-        for each in found.get("CommonPrefixes", []):
-            yield SFTPName(each["Prefix"][len(prefix) :].rstrip("/").encode(), attrs=_attributes(None, time.time()))
-        for each in found.get("Contents", []):
-            if name := each["Key"][len(prefix) :]:
-                yield SFTPName(name.encode(), attrs=_attributes(each["Size"], each["LastModified"].timestamp()))
+        if key and not await self._folder_holds(bucket, prefix):
+            raise asyncssh.SFTPNoSuchFile("no such folder")
+        following: dict[str, str] = {}
+        while True:
+            page = await self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, Delimiter="/", **following)
+            for each in page.get("CommonPrefixes", []):
+                name = each["Prefix"][len(prefix) :].rstrip("/")
+                yield SFTPName(name.encode(), attrs=_attributes(None, time.time()))
+            for each in page.get("Contents", []):
+                if name := each["Key"][len(prefix) :]:
+                    yield SFTPName(name.encode(), attrs=_attributes(each["Size"], each["LastModified"].timestamp()))
+            if not page["IsTruncated"]:
+                return
+            following = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def remove(self, path: bytes) -> None:
         bucket, key = self._place(path)
-        await self.stat(path)
+        if not key:
+            raise asyncssh.SFTPFailure("that is a folder")
+        await self._object(bucket, key)
         await self._call("delete_object", Bucket=bucket, Key=key)
 
     async def mkdir(self, path: bytes, attrs: SFTPAttrs) -> None:
         bucket, key = self._place(path)
+        if not key:
+            raise asyncssh.SFTPFailure("the root is there already")
         await self._call("put_object", Bucket=bucket, Key=f"{key}/", Body=b"")
 
     async def rmdir(self, path: bytes) -> None:
         bucket, key = self._place(path)
+        held = await self._folder_holds(bucket, f"{key}/") if key else ["/"]
+        if not held:
+            raise asyncssh.SFTPNoSuchFile("no such folder")
+        if held != [f"{key}/"]:
+            raise asyncssh.SFTPFailure("the folder is not empty")
         await self._call("delete_object", Bucket=bucket, Key=f"{key}/")
 
-    async def rename(self, oldpath: bytes, newpath: bytes, flags: int = 0) -> None:
+    async def rename(self, oldpath: bytes, newpath: bytes) -> None:
         (bucket, old), (target, new) = self._place(oldpath), self._place(newpath)
+        if not old or not new:
+            raise asyncssh.SFTPFailure("the root cannot be renamed")
+        await self._object(bucket, old)
+        if (bucket, old) == (target, new):
+            return
         await self._call("copy_object", Bucket=target, Key=new, CopySource={"Bucket": bucket, "Key": old})
         await self._call("delete_object", Bucket=bucket, Key=old)
 
-    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
+    posix_rename = rename
+
+    def _no_setstat(self, *_: Any, **__: Any) -> Any:
         raise asyncssh.SFTPOpUnsupported("Transfer Family refuses SETSTAT")
 
-    async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
-        raise asyncssh.SFTPOpUnsupported("Transfer Family refuses SETSTAT")
+    setstat = lsetstat = fsetstat = _no_setstat
 
-    async def symlink(self, oldpath: bytes, newpath: bytes) -> None:
-        raise asyncssh.SFTPOpUnsupported("there are no links")
+    def _unsupported(self, *_: Any, **__: Any) -> Any:
+        raise asyncssh.SFTPOpUnsupported("not supported")
 
-    async def readlink(self, path: bytes) -> bytes:
-        raise asyncssh.SFTPOpUnsupported("there are no links")
-
-    async def link(self, oldpath: bytes, newpath: bytes) -> None:
-        raise asyncssh.SFTPOpUnsupported("there are no links")
+    open56 = readlink = symlink = link = lock = unlock = statvfs = fstatvfs = fsync = _unsupported
 
 
 def _attributes(size: int | None, when: float) -> SFTPAttrs:
