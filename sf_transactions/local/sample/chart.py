@@ -78,10 +78,11 @@ CATEGORIES = (
     ("4", "Grants Projects"),
 )  # fmt: skip
 
+# The first ones are there at any size: among them those that careless readers of CSV stumble over.
 _SERVICES = (
-    "Operating", "Capital", "Administration", "Maintenance", "City Capital Projects", "Disaster Recovery",
-    "Neighborhood Services", "Engineering", "Traffic Engineering & Operation", "Children's Baseline",
-    "Capital Projects", "Administrative", "No Program Defined", 'Center for "Arts", Café', "Community Programs",
+    "Operating", "Capital", "Administration", "Community Programs", 'Center for "Arts", Café', "Children's Baseline",
+    "Maintenance", "City Capital Projects", "Disaster Recovery", "Neighborhood Services", "Engineering",
+    "Traffic Engineering & Operation", "Capital Projects", "Administrative", "No Program Defined",
 )  # fmt: skip
 _THINGS = (
     "Regular",
