@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -10,7 +11,7 @@ from sf_transactions import checks
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.model import PUBLISHED, PUBLISHED_NAMES
 from sf_transactions.resources.home import Home, replacing, write_json
-from sf_transactions.resources.portal import Portal, PortalError
+from sf_transactions.resources.portal import Portal, PortalError, PortalMetadata
 from sf_transactions.transform.amounts import ControlTotal, control_totals
 
 RAW = dg.AssetKey(["raw", "transactions"])
@@ -46,9 +47,8 @@ def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Port
     arrives is counted and summed and must equal the totals that the portal computes itself.
     """
     years = context.partition_keys
-    published, rows_updated_at, arrived = _pull(context, home, portal, years)
-    for year in years:
-        totals = arrived[year]
+    pull = _pull(context, home, portal, years)
+    for year, totals in pull.arrived.items():
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": sum(total.rows for total in totals.values()),
@@ -56,28 +56,38 @@ def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Port
             },
             partition_key=year,
         )
-    expected = {key: total for key, total in published.items() if key[0] in years}
-    found = {(year, side): total for year in years for side, total in arrived[year].items()}
+    expected = {key: total for key, total in pull.published.items() if key[0] in years}
+    found = {(year, side): total for year, totals in pull.arrived.items() for side, total in totals.items()}
     yield checks.result(RAW, "expected_columns", columns=len(PUBLISHED_NAMES))
     yield checks.result(RAW, "control_totals", checks.differences(expected, found, ("portal", "raw")))
-    yield checks.result(RAW, "known_fiscal_years", _unknown_years(published))
+    yield checks.result(RAW, "known_fiscal_years", _unknown_years(pull.published))
     yield dg.MaterializeResult(
         asset_key=RAW,
         metadata={
             "dagster/row_count": sum(total.rows for total in found.values()),
-            "published_at": dg.MetadataValue.timestamp(float(rows_updated_at)),
+            "published_at": dg.MetadataValue.timestamp(float(pull.metadata.rows_updated_at)),
+            "source": f"{pull.metadata.name} ({portal.base_url})",
             "fiscal_years": len(years),
             "path": dg.MetadataValue.path(str(home.root / "raw")),
         },
     )
 
 
+@dataclass(frozen=True)
+class _Pull:
+    """What the portal says of itself, the totals it computes, and those of what arrived, by fiscal year."""
+
+    metadata: PortalMetadata
+    published: dict[tuple[str, str], ControlTotal]
+    arrived: dict[str, dict[str, ControlTotal]]
+
+
 class _Republished(Exception):
     """The portal published anew while it was being read; what has arrived is of two publications."""
 
 
-def _pull(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
-    """The portal's control totals, when it was published, and the totals of what arrived, by fiscal year."""
+def _pull(context, home: Home, portal: Portal, years) -> _Pull:
+    """Fetches the years, and starts over when the portal publishes meanwhile."""
     for _ in range(PULLS):
         try:
             return _pull_once(context, home, portal, years)
@@ -88,9 +98,9 @@ def _pull(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
     )
 
 
-def _pull_once(context, home: Home, portal: Portal, years) -> tuple[dict, int, dict]:
+def _pull_once(context, home: Home, portal: Portal, years) -> _Pull:
     """Fetches the years, all of one publication, and puts them in place only when they are all there."""
-    before = portal.rows_updated_at()
+    metadata = portal.metadata()
     published = portal.control_totals()
     with contextlib.ExitStack() as stack:
         incoming = {year: stack.enter_context(replacing(home.raw(year))) for year in years}
@@ -103,11 +113,11 @@ def _pull_once(context, home: Home, portal: Portal, years) -> tuple[dict, int, d
 
         with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
             arrived = dict(zip(years, pool.map(fetch, years), strict=True))
-        if portal.rows_updated_at() != before:
+        if portal.metadata().rows_updated_at != metadata.rows_updated_at:
             raise _Republished
     for year in years:
-        _write_totals(home, year, before, arrived[year])
-    return published, before, arrived
+        _write_totals(home, year, metadata, arrived[year])
+    return _Pull(metadata, published, arrived)
 
 
 def _write(table, path) -> None:
@@ -116,9 +126,12 @@ def _write(table, path) -> None:
     pq.write_table(table, path, compression="zstd", compression_level=1)
 
 
-def _write_totals(home: Home, year: str, rows_updated_at: int, totals: dict[str, ControlTotal]) -> None:
+def _write_totals(home: Home, year: str, metadata: PortalMetadata, totals: dict[str, ControlTotal]) -> None:
     sides = {side: {"rows": total.rows, "amount": str(total.amount)} for side, total in totals.items()}
-    write_json(home.control_totals(year), {"rows_updated_at": rows_updated_at, "totals": sides})
+    write_json(
+        home.control_totals(year),
+        {"source": metadata.name, "rows_updated_at": metadata.rows_updated_at, "totals": sides},
+    )
 
 
 def _unknown_years(published):

@@ -11,7 +11,7 @@ from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import read, views
 from sf_transactions.model import SCHEMA, STAR
-from sf_transactions.resources.home import Home, replacing
+from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.warehouse import Warehouse
 
 DASHBOARD = dg.AssetKey(["report", "dashboard"])
@@ -74,8 +74,9 @@ def dashboard(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     from sf_transactions.dashboard.page import build
 
     frames = {view: pd.read_csv(home.report(view), dtype=str, keep_default_na=False) for view in views()}
+    source = read_json(home.control_totals(context.partition_keys[-1]), "raw/transactions")["source"]
     with replacing(home.dashboard) as incoming:
-        incoming.write_text(build(frames), encoding="utf-8")
+        incoming.write_text(build(frames, source), encoding="utf-8")
     sides = frames[SIDES_VIEW]
     shown = {
         (row.fiscal_year, row.revenue_or_spending): (int(row.transactions), Decimal(row.amount))

@@ -37,9 +37,10 @@ PAGE = Template("""<!doctype html>
 </head>
 <body><main>
 <h1>San Francisco spending and revenue</h1>
-<p>Every line of the City's accounts as published on DataSF, fiscal years $first to $last. A fiscal year runs from
-July 1 to June 30 and is named by the year it ends in. Related government units and transfer adjustments are included.
-Net is revenue minus spending, an arithmetic difference, not a surplus or deficit.</p>
+<p>Source: $source.</p>
+<p>Every line of the accounts, fiscal years $first to $last. A fiscal year runs from July 1 to June 30 and is named by
+the year it ends in. Related government units and transfer adjustments are included. Net is revenue minus spending, an
+arithmetic difference, not a surplus or deficit.</p>
 <dl class="totals">$totals</dl>
 <div class="charts">$charts
 <section class="wide"><h2>Every fiscal year</h2>$table</section>
@@ -48,8 +49,11 @@ Net is revenue minus spending, an arithmetic difference, not a surplus or defici
 """)
 
 
-def build(frames: "Mapping[str, pd.DataFrame]") -> str:
-    """The page from the report views, whose values are texts. Empty views give a page that says so."""
+def build(frames: "Mapping[str, pd.DataFrame]", source: str) -> str:
+    """The page from the report views, whose values are texts, and the name of the published dataset.
+
+    Empty views give a page that says so.
+    """
     from plotly.offline import get_plotlyjs
 
     sides = frames["average_amount_by_side"]
@@ -70,6 +74,7 @@ def build(frames: "Mapping[str, pd.DataFrame]") -> str:
         quiet=QUIET,
         grid=GRID,
         plotly=get_plotlyjs(),
+        source=html.escape(source),
         first=years[0] if years else "-",
         last=years[-1] if years else "-",
         totals=_totals(sides),

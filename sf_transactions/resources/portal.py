@@ -41,10 +41,11 @@ class _Garbled(Exception):
 
 @dataclass(frozen=True)
 class PortalMetadata:
-    """When the dataset was last published, in epoch seconds, and the portal's type of each column."""
+    """What the portal says of the dataset: its name, its last publication in epoch seconds, the type of each column."""
 
     rows_updated_at: int
     columns: dict[str, str]
+    name: str
 
 
 class Portal(dg.ConfigurableResource):
@@ -59,10 +60,6 @@ class Portal(dg.ConfigurableResource):
 
     def metadata(self) -> PortalMetadata:
         return self._ask(f"api/views/{DATASET_ID}.json", {}, "the dataset's metadata", _parse_metadata)
-
-    def rows_updated_at(self) -> int:
-        """When the dataset was last published, in epoch seconds."""
-        return self.metadata().rows_updated_at
 
     def control_totals(self) -> dict[tuple[str, str], ControlTotal]:
         """Rows and dollars of each (fiscal year, side), as the portal counts and sums them itself."""
@@ -246,7 +243,7 @@ def _parse_metadata(body: bytes) -> PortalMetadata:
     try:
         answer = json.loads(body)
         columns = {column["fieldName"]: column["dataTypeName"] for column in answer["columns"]}
-        return PortalMetadata(int(answer["rowsUpdatedAt"]), columns)
+        return PortalMetadata(int(answer["rowsUpdatedAt"]), columns, str(answer.get("name") or DATASET_ID))
     except (ValueError, KeyError, TypeError):
         raise _Garbled("no JSON with rowsUpdatedAt and columns") from None
 

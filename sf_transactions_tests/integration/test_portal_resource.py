@@ -49,7 +49,7 @@ def test_control_totals_are_the_portals_own_by_year_and_side(served):
 
 def test_metadata_tells_when_it_was_published_and_the_type_of_each_column(served):
     found = door(served).metadata()
-    assert found.rows_updated_at == 1_790_000_000 == door(served).rows_updated_at()
+    assert found.rows_updated_at == 1_790_000_000
     assert found.columns["amount"] == "number"
     assert tuple(found.columns) == PUBLISHED_NAMES
 
@@ -132,7 +132,7 @@ def test_a_throttled_portal_is_asked_again_when_it_says(served):
 
     served.faults = [script.status(429, Retry_After="1")]
     begun = time.monotonic()
-    assert door(served).rows_updated_at()
+    assert door(served).metadata()
     assert time.monotonic() - begun >= 1
 
 
@@ -217,13 +217,13 @@ def test_a_portal_that_is_down_is_named():
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(PortalError, match=f"{url} .*refused; check DATASF_BASE_URL"):
-            Portal(base_url=url, attempts=2, backoff_seconds=0.001).rows_updated_at()
+            Portal(base_url=url, attempts=2, backoff_seconds=0.001).metadata()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://127.0.0.1:99999999"])
 def test_what_is_no_address_is_named(url):
     with pytest.raises(PortalError, match="DATASF_BASE_URL"):
-        Portal(base_url=url, attempts=2, backoff_seconds=0.001).rows_updated_at()
+        Portal(base_url=url, attempts=2, backoff_seconds=0.001).metadata()
 
 
 def test_a_portal_that_is_silent_is_given_up(served):
@@ -231,7 +231,7 @@ def test_a_portal_that_is_silent_is_given_up(served):
 
     served.faults = [lambda handler, body: time.sleep(1)] * 2
     with pytest.raises(PortalError, match="timed out"):
-        door(served, attempts=2, timeout_seconds=0.2).rows_updated_at()
+        door(served, attempts=2, timeout_seconds=0.2).metadata()
 
 
 def test_a_web_page_in_the_place_of_the_metadata_is_told(served):
@@ -271,6 +271,6 @@ def test_the_app_token_does_not_follow_a_redirect_to_another_host(served):
         moved = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}{script.METADATA}"
         served.token = TOKEN
         served.faults = [script.status(301, Location=moved)]
-        assert door(served, app_token=TOKEN).rows_updated_at()
+        assert door(served, app_token=TOKEN).metadata()
         ((_, _, headers),) = elsewhere.asked
         assert "X-App-Token" not in headers
