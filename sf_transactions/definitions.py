@@ -42,14 +42,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
                 host_key_path=str(settings.home / "keys" / "host_key.pub"),
             ),
             "storage": Storage(s3=S3Resource(), bucket=settings.s3_bucket),
-            "warehouse": Warehouse(
-                host=settings.redshift_host,
-                port=settings.port("redshift_port"),
-                database=settings.redshift_database,
-                user=settings.redshift_user,
-                password=_secret(settings, "redshift_password"),
-                ssl=settings.ssl,
-            ),
+            "warehouse": Warehouse.from_settings(settings, _secret(settings, "redshift_password")),
         },
         # A process a step costs more than the work, and the run's lock and files want one process.
         executor=dg.in_process_executor,

@@ -78,14 +78,7 @@ def _totals(console: Console, environment: Mapping[str, str]) -> None:
     from sf_transactions.settings import Settings
 
     settings = Settings.from_environ(environment)
-    frame = Warehouse(
-        host=settings.redshift_host,
-        port=settings.port("redshift_port"),
-        database=settings.redshift_database,
-        user=settings.redshift_user,
-        password=settings.redshift_password,
-        ssl=settings.ssl,
-    ).query(
+    frame = Warehouse.from_settings(settings).query(
         "select f.revenue_or_spending as side, count(*) as row_count, sum(t.amount) as dollars"
         " from report.transaction t join report.finance f on f.finance_id = t.finance_id group by 1 order by 1"
     )

@@ -12,7 +12,7 @@ from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.model import PUBLISHED, PUBLISHED_NAMES
 from sf_transactions.resources.home import Home, replacing, write_json
 from sf_transactions.resources.portal import Portal, PortalError, PortalMetadata
-from sf_transactions.transform.amounts import ControlTotal, control_totals
+from sf_transactions.transform.amounts import ControlTotal, control_totals, totals_json
 
 RAW = dg.AssetKey(["raw", "transactions"])
 PULLS = 3  # how often a pull starts over when the portal republishes meanwhile
@@ -127,10 +127,9 @@ def _write(table, path) -> None:
 
 
 def _write_totals(home: Home, year: str, metadata: PortalMetadata, totals: dict[str, ControlTotal]) -> None:
-    sides = {side: {"rows": total.rows, "amount": str(total.amount)} for side, total in totals.items()}
     write_json(
         home.control_totals(year),
-        {"source": metadata.name, "rows_updated_at": metadata.rows_updated_at, "totals": sides},
+        {"source": metadata.name, "rows_updated_at": metadata.rows_updated_at, "totals": totals_json(totals)},
     )
 
 

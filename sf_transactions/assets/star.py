@@ -1,7 +1,6 @@
 """star/*: the dimensions and the fact as gzip CSV parts, ready to be uploaded and copied."""
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -11,7 +10,7 @@ from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION, Dimension, Table
 from sf_transactions.resources.home import Home, read_json, replacing, write_json
-from sf_transactions.transform.amounts import ControlTotal, decimals, dollars
+from sf_transactions.transform.amounts import ControlTotal, decimals, dollars, totals_from_json, totals_json
 from sf_transactions.transform.codes import dimension_table
 from sf_transactions.transform.keys import surrogate_key
 from sf_transactions.transform.star import finance_table, transactions
@@ -146,14 +145,6 @@ def side_totals(frame) -> dict[str, ControlTotal]:
         if len(amounts):
             totals[side] = ControlTotal(len(amounts), dollars(int(amounts.sum())))
     return totals
-
-
-def totals_json(totals: Mapping[str, ControlTotal]) -> dict:
-    return {side: {"rows": total.rows, "amount": str(total.amount)} for side, total in totals.items()}
-
-
-def totals_from_json(totals: Mapping[str, Mapping]) -> dict[str, ControlTotal]:
-    return {side: ControlTotal(total["rows"], Decimal(total["amount"])) for side, total in totals.items()}
 
 
 def portal_totals(home: Home, year: str) -> dict[str, ControlTotal]:

@@ -29,6 +29,18 @@ class Warehouse(dg.ConfigurableResource):
     port: int | None = None
     ssl: bool = True
 
+    @classmethod
+    def from_settings(cls, settings: Settings, password: Any = None) -> "Warehouse":
+        """The warehouse of these settings; `password` may be a reference to the secret instead of the secret."""
+        return cls(
+            host=settings.redshift_host,
+            port=settings.port("redshift_port"),
+            database=settings.redshift_database,
+            user=settings.redshift_user,
+            password=password or settings.redshift_password,
+            ssl=settings.ssl,
+        )
+
     @contextlib.contextmanager
     def connect(self) -> Iterator["redshift_connector.Connection"]:
         """A connection outside of any transaction; statements start one, which ends at commit or is rolled back."""

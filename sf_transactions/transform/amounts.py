@@ -1,5 +1,6 @@
 """Dollars exact to the cent: published text as whole cents (int64), and the totals that must agree at every hop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -76,3 +77,13 @@ def control_totals(table: "pa.Table") -> dict[str, ControlTotal]:
         row["side"]: ControlTotal(row["low_count"], dollars((row["high_sum"] << 32) + row["low_sum"]))
         for row in sums.to_pylist()
     }
+
+
+def totals_json(totals: Mapping[str, ControlTotal]) -> dict[str, dict[str, int | str]]:
+    """The totals of both sides as they are kept in a file: amounts are text, so that they stay exact."""
+    return {side: {"rows": total.rows, "amount": str(total.amount)} for side, total in totals.items()}
+
+
+def totals_from_json(totals: Mapping[str, Mapping]) -> dict[str, ControlTotal]:
+    """The inverse of `totals_json`."""
+    return {side: ControlTotal(total["rows"], Decimal(total["amount"])) for side, total in totals.items()}

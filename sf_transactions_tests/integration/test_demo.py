@@ -1,0 +1,81 @@
+"""The promise of the README: the whole pipeline on a machine with nothing but this project."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sf_transactions.transform.amounts import control_totals
+
+OURS = re.compile(r"^(AWS_|DATASF_|SFTP_|REDSHIFT_|S3_|SF_TRANSACTIONS_|DAGSTER_)")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    bare = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+    home = tmp_path_factory.mktemp("home")
+    return bare | {"SF_TRANSACTIONS_HOME": str(home), "SF_TRANSACTIONS_SAMPLE_ROWS": "2000"}
+
+
+def command(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", "from sf_transactions.cli import main; main()"]
+    return subprocess.run([*program, *arguments], env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def demo(environment) -> subprocess.CompletedProcess[str]:
+    return command(environment, "demo")
+
+
+@pytest.fixture
+def exported(environment, demo):
+    """The stand-ins again, after the demo has stopped them, and the environment that `local env` prints."""
+    assert command(environment, "local", "up").returncode == 0
+    printed = command(environment, "local", "env").stdout
+    settings = dict(line.removeprefix("export ").split("=", 1) for line in printed.splitlines())
+    yield environment | settings
+    assert command(environment, "local", "down").returncode == 0
+
+
+def test_the_demo_passes_every_check_and_says_where_the_dashboard_is(environment, demo):
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert ", 0 failed" in demo.stdout
+    assert (Path(environment["SF_TRANSACTIONS_HOME"]) / "dashboard.html").exists()
+    assert "2,000" in (Path(environment["SF_TRANSACTIONS_HOME"]) / "dashboard.html").read_text(encoding="utf-8")
+
+
+def test_after_the_demo_nothing_of_it_runs(environment, demo):
+    assert "not running" in command(environment, "local", "status").stdout
+
+
+def test_after_a_restart_the_warehouse_answers_to_the_cent_and_the_plan_is_empty(exported):
+    (sample,) = (Path(exported["SF_TRANSACTIONS_HOME"]) / "local").glob("sample-*.parquet")
+    expected = {side: (total.rows, total.amount) for side, total in control_totals(pq.read_table(sample)).items()}
+    question = (
+        "select f.revenue_or_spending, count(*), sum(t.amount) from report.transaction t"
+        " join report.finance f on f.finance_id = t.finance_id group by 1"
+    )
+    answer = command(exported, "query", "--csv", question)
+    header, *rows = csv.reader(io.StringIO(answer.stdout))
+    assert header == ["revenue_or_spending", "count", "sum"]
+    assert {side: (int(count), Decimal(total)) for side, count, total in rows} == expected
+    assert command(exported, "plan").returncode == 0
+
+
+def test_an_error_of_the_user_is_one_line_and_no_trace(exported):
+    answer = command(exported, "query", "select * from report.nothing")
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("Error: ")
+    assert "Traceback" not in answer.stderr
+
+
+def test_env_prints_no_app_token(exported):
+    assert "DATASF_APP_TOKEN" not in command(exported, "local", "env").stdout
