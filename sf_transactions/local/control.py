@@ -11,30 +11,38 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sf_transactions.local.ports import Ports, ports
+from sf_transactions.local.ports import Ports, ports, ports_to_start_on
+from sf_transactions.local.standins import sample_rows
 from sf_transactions.provision.apply import provision
 from sf_transactions.settings import Settings
 
+PROC = Path("/proc")
+BOOT_ID = PROC / "sys" / "kernel" / "random" / "boot_id"
 START_SECONDS = 120
 STOP_SECONDS = 30
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 class LocalError(RuntimeError):
     """The stand-ins cannot be started or stopped; the message says why and where to look."""
 
 
-def up(settings: Settings) -> None:
-    """Starts the stand-ins unless they run, waits until every port answers, and provisions them.
+def up(settings: Settings) -> Ports:
+    """Starts the stand-ins unless they run, waits until every port answers, and provisions them. Gives the ports.
 
     moto forgets at restart, so they are provisioned at each start, by the code that provisions AWS.
     """
+    sample_rows(settings)
     with _lock(settings.home):
-        chosen = ports(settings.home)
-        if not running(settings):
+        if running(settings):
+            chosen = ports(settings.home)
+        else:
+            chosen = ports_to_start_on(settings.home)
             _spawn(settings)
         _wait(settings, chosen)
         with _environment(environment(settings)):
             provision(Settings.from_environ(), say=lambda line: None)
+        return chosen
 
 
 def down(settings: Settings) -> None:
@@ -91,7 +99,23 @@ def environment(settings: Settings) -> dict[str, str]:
         "REDSHIFT_PORT": str(chosen.redshift),
         "REDSHIFT_SSL": "false",
         "REDSHIFT_CIDR": "127.0.0.1/32",
+        **_against_diversions(chosen),
     }
+
+
+def _against_diversions(chosen: Ports) -> dict[str, str]:
+    """What is set in this environment and would lead boto3 past the stand-ins, to AWS or to a proxy."""
+    diverted = {
+        name: chosen.aws_url
+        for name, value in os.environ.items()
+        if name.startswith("AWS_ENDPOINT_URL_") and value  # of one service; counts more than AWS_ENDPOINT_URL
+    }
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        diverted["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "false"
+    if any(os.environ.get(name) for proxy in PROXIES for name in (proxy, proxy.lower())):
+        direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "", "127.0.0.1"]
+        diverted["NO_PROXY"] = diverted["no_proxy"] = ",".join(dict.fromkeys(",".join(direct).strip(",").split(",")))
+    return diverted
 
 
 def _spawn(settings: Settings) -> None:
@@ -111,9 +135,12 @@ def _spawn(settings: Settings) -> None:
 
 def _wait(settings: Settings, chosen: Ports) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not all(map(_answers, chosen.named().values())):
-        if not running(settings):
+    while True:
+        answering = all(map(_answers, chosen.named().values()))
+        if not running(settings):  # asked afterwards, so that another process on these ports is not taken for it
             raise LocalError(f"the stand-ins ended at once; see the end of {_log(settings.home)}")
+        if answering:
+            return
         if time.monotonic() > deadline:
             raise LocalError(f"the stand-ins do not answer after {START_SECONDS} s; see {_log(settings.home)}")
         time.sleep(0.05)
@@ -131,13 +158,36 @@ def _pid(home: Path) -> int | None:
         pid, started = _pid_file(home).read_text(encoding="utf-8").split(maxsplit=1)
     except (FileNotFoundError, ValueError):
         return None
+    if not pid.isdigit():
+        return None
+    # A weekday first: written from `ps`, by an earlier version or on a machine without /proc.
+    now = _started(int(pid)) if started[0].isdigit() else _started_by_ps(int(pid))
+    if now == started:
+        return int(pid)
     with contextlib.suppress(ChildProcessError):  # a child of this very process stays a zombie until it is waited for
         os.waitpid(int(pid), os.WNOHANG)
-    return int(pid) if _started(int(pid)) == started else None
+    return None
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in the words of `ps`, or None when there is none."""
+    """When a process started, in words that stay the same as long as it runs, or None when there is none."""
+    return _started_in_proc(pid) if BOOT_ID.exists() else _started_by_ps(pid)
+
+
+def _started_in_proc(pid: int) -> str | None:
+    """Linux, where a small machine may have no `ps`: ticks since the boot, and which boot."""
+    try:
+        after_name = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        boot = BOOT_ID.read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, *numbers = after_name.split()
+    threads, started = int(numbers[16]), numbers[18]
+    # One whose first thread has ended already holds its files and ports as long as another thread runs.
+    return None if state in ("Z", "X") and threads <= 1 else f"{started} {boot}"
+
+
+def _started_by_ps(pid: int) -> str | None:
     told = subprocess.run(["ps", "-o", "lstart=,stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     words = told.stdout.split()
     return " ".join(words[:-1]) if words and not words[-1].startswith("Z") else None

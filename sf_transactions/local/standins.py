@@ -4,10 +4,12 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sf_transactions.local.ports import Ports
-from sf_transactions.settings import Settings
+from sf_transactions.settings import Settings, SettingsError
 
 log = logging.getLogger("sf_transactions.local")
 
@@ -19,7 +21,14 @@ def serve(settings: Settings, ports: Ports) -> None:
         signal.signal(number, lambda *_: ended.set())
     for name, value in {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}.items():
         os.environ[name] = value
-    endpoints = [_aws(ports), _sftp(ports), _redshift(settings, ports), _portal(settings, ports)]
+    # One client for all threads: a client may be shared between threads, making one may not.
+    s3 = _client("s3", ports)
+    endpoints = [
+        _aws(ports),
+        _sftp(ports, lambda: s3),
+        _redshift(settings, ports, lambda: s3),
+        _portal(settings, ports),
+    ]
     log.info("the stand-ins answer on %s", ports)
     ended.wait()
     for endpoint in reversed(endpoints):
@@ -51,7 +60,7 @@ def _backends(ports: Ports) -> tuple[Any, Any]:
     )
 
 
-def _sftp(ports: Ports) -> Any:
+def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
     from sf_transactions.local.transfer import SftpEndpoint, SftpServer, SftpUser
 
     def servers() -> list[SftpServer]:
@@ -71,12 +80,12 @@ def _sftp(ports: Ports) -> Any:
             for server in _backends(ports)[0].servers.values()
         ]
 
-    endpoint = SftpEndpoint(servers, lambda: _client("s3", ports), ports.sftp)
+    endpoint = SftpEndpoint(servers, s3, ports.sftp)
     endpoint.start()
     return endpoint
 
 
-def _redshift(settings: Settings, ports: Ports) -> Any:
+def _redshift(settings: Settings, ports: Ports, s3: Callable[[], Any]) -> Any:
     from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
 
     def clusters() -> list[Cluster]:
@@ -91,9 +100,7 @@ def _redshift(settings: Settings, ports: Ports) -> Any:
             for cluster in _backends(ports)[1].clusters.values()
         ]
 
-    endpoint = RedshiftEndpoint(
-        settings.home / "warehouse.duckdb", clusters, lambda: _client("s3", ports), ports.redshift
-    )
+    endpoint = RedshiftEndpoint(settings.home / "warehouse.duckdb", clusters, s3, ports.redshift)
     endpoint.start()
     return endpoint
 
@@ -104,8 +111,8 @@ def _portal(settings: Settings, ports: Ports) -> Any:
     from sf_transactions.local.portal import Portal
     from sf_transactions.local.sample import generate
 
-    rows = int(settings.sample_rows)
-    kept = settings.home / "local" / f"sample-{rows}.parquet"
+    rows = sample_rows(settings)
+    kept = settings.home / "local" / f"sample-{rows}-{_version_of_the_sample()}.parquet"
     if kept.exists():
         table = pq.read_table(kept)
     else:
@@ -115,3 +122,20 @@ def _portal(settings: Settings, ports: Ports) -> Any:
         pq.write_table(table, incoming)
         incoming.replace(kept)
     return Portal(table, ports.portal).start()
+
+
+def sample_rows(settings: Settings) -> int:
+    """How many rows the sample has. Raises SettingsError."""
+    if not settings.sample_rows.isdigit() or int(settings.sample_rows) < 1:
+        raise SettingsError(f"SF_TRANSACTIONS_SAMPLE_ROWS is {settings.sample_rows!r}: write a number of rows")
+    return int(settings.sample_rows)
+
+
+def _version_of_the_sample() -> str:
+    """A hash of the code that generates the sample, so that a kept one is not taken for that of newer code."""
+    import hashlib
+
+    from sf_transactions.local import sample
+
+    sources = sorted(Path(sample.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
