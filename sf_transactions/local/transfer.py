@@ -305,7 +305,9 @@ class _Files(asyncssh.SFTPServer):
 
     async def rmdir(self, path: bytes) -> None:
         bucket, key = self._place(path)
-        held = await self._folder_holds(bucket, f"{key}/") if key else ["/"]
+        if not key:
+            raise asyncssh.SFTPFailure("the root stays")
+        held = await self._folder_holds(bucket, f"{key}/")
         if not held:
             raise asyncssh.SFTPNoSuchFile("no such folder")
         if held != [f"{key}/"]:

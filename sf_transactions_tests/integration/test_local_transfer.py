@@ -1,3 +1,4 @@
+import contextlib
 import io
 import shutil
 import subprocess
@@ -122,3 +123,196 @@ def test_openssh_puts_files_by_hand(place, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert s3.get_object(Bucket="city-books", Key="data/fund.csv")["Body"].read() == b"a,b\n"
+
+
+def sftp_of(place) -> paramiko.SFTPClient:
+    endpoint, keys, _, _ = place
+    return login(endpoint, key_path=keys.client_key).open_sftp()
+
+
+def test_no_file_of_this_machine_is_within_reach(place, tmp_path):
+    """asyncssh's own server would rename real files and tell of the real disk."""
+    here = tmp_path / "here"
+    here.write_text("mine")
+    with contextlib.closing(sftp_of(place)) as sftp:
+        for refused in (
+            lambda: sftp.posix_rename(str(here), str(tmp_path / "there")),
+            lambda: sftp.rename(str(here), "/there"),
+            lambda: sftp.stat(str(here)),
+            lambda: sftp.remove(str(here)),
+            lambda: sftp.readlink(str(here)),
+            lambda: sftp.listdir(str(tmp_path)),
+            lambda: sftp.open(str(here)).read(),
+        ):
+            with pytest.raises(OSError):
+                refused()
+    assert here.read_text() == "mine"
+
+
+def test_a_file_is_renamed_replaced_and_removed(place):
+    _, _, s3, _ = place
+    with contextlib.closing(sftp_of(place)) as sftp:
+        sftp.putfo(io.BytesIO(b"one"), "/a")
+        sftp.putfo(io.BytesIO(b"another"), "/b")
+        sftp.rename("/a", "/c")
+        sftp.posix_rename("/b", "/c")
+        assert sftp.listdir("/") == ["c"]
+        assert s3.get_object(Bucket="city-books", Key="c")["Body"].read() == b"another"
+        sftp.remove("/c")
+        for missing in (lambda: sftp.remove("/c"), lambda: sftp.rename("/c", "/d"), lambda: sftp.stat("/c")):
+            with pytest.raises(FileNotFoundError):
+                missing()
+
+
+def test_folders_are_marks_in_the_bucket_and_removed_only_when_empty(place):
+    _, _, s3, _ = place
+    with contextlib.closing(sftp_of(place)) as sftp:
+        sftp.mkdir("/data")
+        assert s3.head_object(Bucket="city-books", Key="data/")["ContentLength"] == 0
+        assert sftp.listdir("/data") == []
+        sftp.putfo(io.BytesIO(b"x"), "/data/file")
+        for refused in (
+            lambda: sftp.rmdir("/data"),
+            lambda: sftp.remove("/data"),
+            lambda: sftp.rmdir("/"),
+            lambda: sftp.rmdir("/data/file"),
+            lambda: sftp.mkdir("/"),
+        ):
+            with pytest.raises(OSError):
+                refused()
+        sftp.remove("/data/file")
+        sftp.rmdir("/data")
+        with pytest.raises(FileNotFoundError):
+            sftp.listdir("/data")
+    assert s3.list_objects_v2(Bucket="city-books")["KeyCount"] == 0
+
+
+def test_a_folder_of_more_than_a_thousand_files_is_listed_whole(place):
+    _, _, s3, _ = place
+    for number in range(1005):
+        s3.put_object(Bucket="city-books", Key=f"many/{number}", Body=b"")
+    with contextlib.closing(sftp_of(place)) as sftp:
+        assert set(sftp.listdir("/many")) == {str(number) for number in range(1005)}
+
+
+def test_a_file_is_opened_as_its_flags_say(place):
+    with contextlib.closing(sftp_of(place)) as sftp:
+        sftp.putfo(io.BytesIO(b"0123456789"), "/file")
+        with sftp.open("/file", "r+") as file:
+            file.seek(2)
+            file.write(b"ab")
+        with sftp.open("/file") as file:
+            assert file.read() == b"01ab456789"
+            with pytest.raises(OSError):
+                sftp.open("/file", "wx")
+        with sftp.open("/file", "w") as file:
+            file.write(b"new")
+        assert sftp.stat("/file").st_size == 3
+        for refused in ("r", "r+"):
+            with pytest.raises(FileNotFoundError):
+                sftp.open("/none", refused)
+        with pytest.raises(OSError):
+            sftp.open("/file", "a")
+
+
+def test_a_name_that_is_no_text_is_refused_and_the_session_goes_on(place):
+    with contextlib.closing(sftp_of(place)) as sftp:
+        with pytest.raises(OSError):
+            sftp.stat(b"/\xff\xfe")
+        sftp.putfo(io.BytesIO(b"x"), "/Año fiscal, détail.csv")
+        assert sftp.listdir("/") == ["Año fiscal, détail.csv"]
+
+
+def test_what_has_come_of_an_upload_is_stored_when_the_connection_is_lost(place):
+    endpoint, keys, s3, _ = place
+    client = login(endpoint, key_path=keys.client_key)
+    file = client.open_sftp().open("/partial", "w")
+    file.write(b"half")
+    file.flush()
+    client.get_transport().sock.close()
+    s3.get_waiter("object_exists").wait(
+        Bucket="city-books", Key="partial", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    assert s3.get_object(Bucket="city-books", Key="partial")["Body"].read() == b"half"
+
+
+def test_a_file_that_s3_refuses_is_an_error_at_close(place):
+    """paramiko's own close swallows it, so that the answer is looked at below."""
+    _, _, s3, _ = place
+    with contextlib.closing(sftp_of(place)) as sftp:
+        file = sftp.open("/file", "w")
+        file.write(b"x")
+        file.flush()
+        s3.delete_bucket(Bucket="city-books")
+        with pytest.raises(OSError):
+            sftp._request(paramiko.sftp.CMD_CLOSE, file.handle)
+
+
+def test_a_user_sees_only_the_folder_that_is_mapped(place):
+    _, keys, s3, servers = place
+    user = SftpUser("clerk", (keys.client_public,), (("/", "/city-books/home/clerk"),))
+    servers[0] = SftpServer("s-1", keys.host_private(), (user,))
+    s3.put_object(Bucket="city-books", Key="home/clerk-2/secret", Body=b"no")
+    with contextlib.closing(sftp_of(place)) as sftp:
+        sftp.putfo(io.BytesIO(b"x"), "/file")
+        for path in ("/../clerk-2/secret", "../clerk-2/secret", "/home/clerk-2/secret"):
+            with pytest.raises(FileNotFoundError):
+                sftp.stat(path)
+    assert s3.head_object(Bucket="city-books", Key="home/clerk/file")["ContentLength"] == 1
+
+
+def test_keys_that_are_none_let_nobody_in_and_keep_nobody_out(place):
+    endpoint, keys, _, servers = place
+    nonsense = SftpUser("other", ("garbage", "", "ssh-ed25519 AAAA"), (("/", "/city-books"),))
+    both = SftpUser("clerk", ("garbage", keys.client_public), (("/", "/city-books"),))
+    servers[0] = SftpServer("s-1", keys.host_private(), (nonsense, both))
+    with contextlib.closing(sftp_of(place)) as sftp:
+        assert sftp.listdir("/") == []
+    with pytest.raises(paramiko.AuthenticationException):
+        login(endpoint, username="other", key_path=keys.client_key)
+    servers[0] = SftpServer("s-1", "no private key", (both,))
+    with pytest.raises((paramiko.SSHException, EOFError, OSError)):
+        login(endpoint, key_path=keys.client_key)
+
+
+def test_connections_cannot_be_forwarded(place):
+    endpoint, keys, _, _ = place
+    with login(endpoint, key_path=keys.client_key) as client:
+        transport = client.get_transport()
+        with pytest.raises(paramiko.ChannelException):
+            transport.open_channel("direct-tcpip", ("127.0.0.1", endpoint.port), ("127.0.0.1", 1))
+        with pytest.raises(paramiko.SSHException):
+            transport.request_port_forward("127.0.0.1", 0)
+        with pytest.raises(paramiko.SSHException):
+            client.invoke_shell()
+
+
+@pytest.mark.skipif(shutil.which("sftp") is None, reason="no OpenSSH client on this machine")
+def test_openssh_keeps_to_the_pinned_host_key(place, tmp_path):
+    endpoint, keys, _, servers = place
+    other = ensure_keys(tmp_path / "other")
+    servers[0] = SftpServer("s-1", other.host_private(), servers[0].users)
+    done = openssh(endpoint, keys, tmp_path, "ls")
+    assert done.returncode != 0
+    assert "Host key verification failed" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("sftp") is None, reason="no OpenSSH client on this machine")
+def test_openssh_renames_and_is_told_nothing_of_the_disk(place, tmp_path):
+    endpoint, keys, s3, _ = place
+    (tmp_path / "fund.csv").write_text("a,b\n")
+    done = openssh(endpoint, keys, tmp_path, f"put {tmp_path}/fund.csv old\nrename old new\nls\n")
+    assert done.returncode == 0, done.stderr
+    assert s3.list_objects_v2(Bucket="city-books")["Contents"][0]["Key"] == "new"
+    for refused in ("df", "chmod 600 new", "ln -s new link", "ln new link"):
+        assert openssh(endpoint, keys, tmp_path, refused).returncode != 0, refused
+
+
+def openssh(endpoint, keys, folder, commands: str) -> subprocess.CompletedProcess:
+    """OpenSSH's own client, which knows the pinned host key only."""
+    known = folder / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{endpoint.port} {keys.host_public}\n")
+    command = ["sftp", "-b", "-", "-P", str(endpoint.port), "-i", str(keys.client_key), "-F", "none"]
+    command += ["-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", f"UserKnownHostsFile={known}"]
+    command += ["-o", "StrictHostKeyChecking=yes", "clerk@127.0.0.1"]
+    return subprocess.run(command, input=commands, capture_output=True, text=True, timeout=60)
