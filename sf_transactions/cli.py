@@ -87,7 +87,7 @@ def query(statement: str, as_csv: bool) -> None:
 
     settings = Settings.from_environ()
     frame = Warehouse.from_settings(settings).query(statement)
-    rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
+    rows = frame.itertuples(index=False, name=None)
     if as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(frame.columns)

@@ -85,12 +85,16 @@ class Warehouse(dg.ConfigurableResource):
 def fetch(
     connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()
 ) -> "pd.DataFrame":
-    """The answer to one statement as a frame, on an open connection. Raises WarehouseError."""
+    """The answer to one statement as a frame of objects (NULL is None), on an open connection.
+
+    Raises WarehouseError.
+    """
     import pandas as pd
 
     with execute(connection, statement, parameters) as cursor:
         names = [column[0].decode() if isinstance(column[0], bytes) else column[0] for column in cursor.description]
-        return pd.DataFrame([tuple(row) for row in cursor.fetchall()], columns=names)
+        # Objects, so that an integer beside a null stays an integer and a decimal exact.
+        return pd.DataFrame([tuple(row) for row in cursor.fetchall()], columns=names, dtype=object)
 
 
 def execute(connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()):

@@ -69,6 +69,17 @@ def test_after_a_restart_the_warehouse_answers_to_the_cent_and_the_plan_is_empty
     assert command(exported, "plan").returncode == 0
 
 
+def test_an_answer_in_csv_is_exact_beside_nulls(exported):
+    question = (
+        "select 9007199254740993 as id, 1.10 as amount, 'a, \"b\"' as name union all select null, null, null order by 1"
+    )
+    assert command(exported, "query", "--csv", question).stdout.splitlines() == [
+        "id,amount,name",
+        '9007199254740993,1.10,"a, ""b"""',
+        ",,",
+    ]
+
+
 def test_an_error_of_the_user_is_one_line_and_no_trace(exported):
     answer = command(exported, "query", "select * from report.nothing")
     assert answer.returncode == 1
