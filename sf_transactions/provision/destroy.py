@@ -15,6 +15,7 @@ NO_CIDR, NO_KEY = "127.0.0.1/32", ""
 # A deleted cluster's network interfaces hold on to the security group for a while.
 GROUP_SECONDS = 180
 PAUSE_SECONDS = 5.0
+A_REQUEST = 1000  # objects at most that S3 deletes by one request
 
 
 def teardown(settings: Settings, say: Callable[[str], object]) -> None:
@@ -109,6 +110,25 @@ def _bucket(aws: Aws, want: Desired) -> bool:
     bucket = aws.session.resource("s3").Bucket(want.bucket)
     for upload in bucket.multipart_uploads.all():
         upload.abort()
-    bucket.object_versions.delete()  # the newest and all older ones, and the marks of deleted ones
+    _delete_versions(aws, want.bucket)
     bucket.delete()
     return True
+
+
+def _delete_versions(aws: Aws, bucket: str) -> None:
+    """Deletes the newest and all older versions, and the marks of deleted ones. The first page is asked for until it
+    is empty, because following pages are named by keys that are gone by then."""
+    client = aws.client("s3")
+    while True:
+        page = client.list_object_versions(Bucket=bucket)
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])][:A_REQUEST]
+        if not found:
+            return
+        objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+        refused = client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
+        if refused:
+            first = refused[0]
+            raise ProvisionError(
+                f"bucket {bucket}: {len(refused)} objects cannot be deleted, such as {first.get('Key')}: "
+                f"AWS answers {first.get('Code')}; delete them and run this again"
+            )
