@@ -24,11 +24,18 @@ def specs(asset: dg.AssetKey, descriptions: Mapping[str, str]) -> list[dg.AssetC
 def result(
     asset: dg.AssetKey, name: str, failing: "pd.DataFrame | None" = None, **metadata: Any
 ) -> dg.AssetCheckResult:
-    """A check result that passes when no row fails; the first failing rows are its table."""
+    """A check result that passes when no row fails.
+
+    The first failing rows are its table, and the first of them is told in the log, where the command line shows it.
+    """
     count = 0 if failing is None else len(failing)
     shown = {"failing_rows": count, **metadata}
     if failing is not None and count:
         shown["sample"] = table_metadata(failing.head(SAMPLE))
+        first = ", ".join(f"{column} {value}" for column, value in failing.iloc[0].items())
+        dg.get_dagster_logger().error(
+            f"{asset.to_user_string()}: check {name} fails for {count:,} rows, first: {first}"
+        )
     return dg.AssetCheckResult(asset_key=asset, check_name=name, passed=count == 0, metadata=shown)
 
 
