@@ -1,6 +1,6 @@
 """What is on AWS: the resources of our names, and whether they are ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sf_transactions.provision.desired import OWNER_TAG
@@ -18,9 +18,13 @@ class Aws:
     session: Any
     account: str
     region: str
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
-        return self.session.client(service)
+        """One client a service: making one takes longer than most calls."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service)
+        return self._clients[service]
 
 
 def connect() -> Aws:

@@ -1,3 +1,4 @@
+import functools
 import json
 import socket
 from dataclasses import replace
@@ -5,6 +6,7 @@ from dataclasses import replace
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import JSONFileLoader
 from botocore.stub import Stubber
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -23,6 +25,16 @@ OPEN_TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def service_models_are_read_once():
+    """boto3 reads megabytes of JSON a session, and every step here has a session of its own."""
+    read = JSONFileLoader().load_file
+    once = functools.cache(lambda path: read(path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda self, path: once(path))
+        yield
 
 
 @pytest.fixture
@@ -316,6 +328,7 @@ def test_without_a_password_nothing_is_made(settings):
     assert boto3.client("s3").list_buckets()["Buckets"] == []
 
 
+@pytest.mark.full
 def test_teardown_empties_a_bucket_of_many_versions_and_unfinished_uploads(settings):
     provision(settings, quiet)
     s3 = boto3.client("s3")
