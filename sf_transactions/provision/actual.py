@@ -28,13 +28,15 @@ class Aws:
 
 
 def connect() -> Aws:
-    """The account that the credentials belong to. Raises ProvisionError when there are none."""
+    """The account that the credentials belong to. Raises ProvisionError when there are none, or no region."""
     import boto3
 
     with explained("credentials"):
         session = boto3.Session()
+        if not session.region_name:  # S3 alone would do without, under a name that is no region
+            raise ProvisionError("no AWS region; set AWS_DEFAULT_REGION")
         account = session.client("sts").get_caller_identity()["Account"]
-        return Aws(session, account, session.client("s3").meta.region_name)
+        return Aws(session, account, session.region_name)
 
 
 def _owned(tags: list[dict[str, str]], owner: str) -> bool:

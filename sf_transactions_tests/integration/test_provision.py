@@ -388,6 +388,13 @@ def test_no_credentials_are_told_in_one_sentence(settings, monkeypatch, tmp_path
         plan(settings)
 
 
+def test_a_missing_region_is_told_before_anything_is_asked(settings, monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(ProvisionError, match="no AWS region; set AWS_DEFAULT_REGION"):
+        provision(settings, quiet)
+
+
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
