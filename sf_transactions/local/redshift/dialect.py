@@ -1,215 +1,166 @@
-"""Redshift's SQL as DuckDB's, statement by statement. What is not known is refused, never passed on."""
+"""Redshift's statements as DuckDB's, one by one. What is not known is refused, never passed on."""
 
 import re
 from dataclasses import dataclass, field
 
-import sqlglot
-from sqlglot import exp, tokens
+from sqlglot import exp
 
-from sf_transactions.local.redshift.errors import SqlError
+from sf_transactions.local.redshift import vocabulary
+from sf_transactions.local.redshift.errors import SqlError, not_supported
+from sf_transactions.local.redshift.parse import (
+    QUALIFIED,
+    SYSTEM_SCHEMA,
+    check,
+    generate,
+    normalise,
+    parse,
+    split,
+    tokenize,
+)
+from sf_transactions.local.redshift.tables import NewTable, create_table, duckdb_name
 
-# Functions that sqlglot has no name of its own for and that mean the same in DuckDB.
-KNOWN_FUNCTIONS = {"strpos", "len", "ltrim", "rtrim", "btrim", "strlen", "octet_length", "version", "current_schema"}
-ANSWERED_HERE = {"pg_backend_pid", "pg_last_copy_count"}
-SETTINGS = {
-    "search_path", "application_name", "client_encoding", "statement_timeout", "query_group", "datestyle",
-    "timezone", "extra_float_digits", "standard_conforming_strings",
-}  # fmt: skip
-TRANSACTION_WORDS = {
-    "BEGIN": "BEGIN", "START": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT", "ROLLBACK": "ROLLBACK",
-    "ABORT": "ROLLBACK",
-}  # fmt: skip
-_VARCHAR = re.compile(r"^(?:N?VARCHAR|CHARACTER VARYING|CHAR|TEXT)\((\d+)\)$")
+__all__ = ["Statement", "split", "translate"]
+
+_MODES = r"(\s+(ISOLATION\s+LEVEL\s+(SERIALIZABLE|REPEATABLE\s+READ|READ\s+(UN)?COMMITTED)|READ\s+(WRITE|ONLY))\s*,?)*"
+_TRANSACTION = (
+    (re.compile(rf"(BEGIN(\s+(WORK|TRANSACTION))?|START\s+TRANSACTION){_MODES}", re.I), "BEGIN"),
+    (re.compile(r"(COMMIT|END)(\s+(WORK|TRANSACTION))?", re.I), "COMMIT"),
+    (re.compile(r"(ROLLBACK|ABORT)(\s+(WORK|TRANSACTION))?", re.I), "ROLLBACK"),
+)
+_SET = re.compile(r"SET\s+(?:SESSION\s+|LOCAL\s+)?(\w+)\s*(?:=|\s+TO\s)\s*(.+)", re.I | re.S)
+_RESET = re.compile(r"RESET\s+(\w+)", re.I)
+_SHOW = re.compile(r"SHOW\s+(\w+)", re.I)
+_TABLES = rf"(?P<tables>{QUALIFIED}(?:\s*,\s*{QUALIFIED})*)"
+_PRIVILEGE = r"(?:SELECT|INSERT|UPDATE|DELETE|DROP|TRUNCATE|REFERENCES|USAGE|CREATE|ALL(?:\s+PRIVILEGES)?)"
+_ON = rf"ON\s+(?:(?P<schema>SCHEMA|ALL\s+TABLES\s+IN\s+SCHEMA)\s+|TABLE\s+)?{_TABLES}\s+(?:TO|FROM)\s+[\w\",\s]+"
+# Statements that change nothing that could be seen here: only what they name must be there.
+_WITHOUT_EFFECT = (
+    (re.compile(rf"ANALYZE(?:\s+VERBOSE)?(?:\s+(?:COMPRESSION\s+)?{_TABLES}(?:\s*\([^)]*\))?)?", re.I), "ANALYZE"),
+    (re.compile(rf"LOCK(?:\s+TABLE)?\s+{_TABLES}", re.I), "LOCK TABLE"),
+    (re.compile(rf"VACUUM(?:\s+(?:FULL|SORT\s+ONLY|DELETE\s+ONLY|REINDEX))?(?:\s+{_TABLES})?", re.I), "VACUUM"),
+    (re.compile(rf"GRANT\s+{_PRIVILEGE}(?:\s*,\s*{_PRIVILEGE})*\s+{_ON}", re.I), "GRANT"),
+    (re.compile(rf"REVOKE\s+{_PRIVILEGE}(?:\s*,\s*{_PRIVILEGE})*\s+{_ON}", re.I), "REVOKE"),
+)  # fmt: skip
 
 
 @dataclass
 class Statement:
-    """What to do: `kind` is begin, commit, rollback, copy, like, nothing, show, query or execute."""
+    """What to do: `kind` is begin, commit, rollback, set, show, copy, like, truncate, nothing, query or execute."""
 
     kind: str
     tag: str
     sql: str = ""
     source: str = ""
-    detail: dict[str, str] = field(default_factory=dict)
+    parameter_count: int = 0
+    setting: tuple[str, str | None] = ("", None)  # name, and value as written; None is the default
+    table: NewTable | None = None
+    needs: list[str] = field(default_factory=list)  # tables that must be there
+    needs_schema: list[str] = field(default_factory=list)
 
-
-def split(text: str) -> list[str]:
-    """The statements in a text, without semicolons and empty ones."""
-    try:
-        found = sqlglot.tokenize(text, read="redshift")
-    except sqlglot.errors.TokenError as error:
-        raise SqlError("42601", f"syntax error: {str(error).splitlines()[0]}") from None
-    parts, start, seen = [], 0, False
-    for token in found:
-        if token.token_type == tokens.TokenType.SEMICOLON:
-            if seen:
-                parts.append(text[start : token.start].strip())
-            start, seen = token.end + 1, False
-        else:
-            seen = True
-    if seen:
-        parts.append(text[start:].strip())
-    return parts
+    @property
+    def returns_rows(self) -> bool:
+        return self.kind in ("query", "show")
 
 
 def translate(source: str) -> Statement:
     """One statement. Raises SqlError when it is not understood."""
-    words = [token.text.upper() for token in sqlglot.tokenize(source, read="redshift")[:4]]
-    first = words[0]
-    if first in TRANSACTION_WORDS:
-        tag = TRANSACTION_WORDS[first]
-        return Statement(tag.lower(), tag)
+    found = tokenize(source)
+    source = source[found[0].start :]  # without comments before it
+    first = found[0].text.upper()
+    for pattern, tag in _TRANSACTION:
+        if pattern.fullmatch(source):
+            return Statement(tag.lower(), tag)
+    if first in ("SET", "RESET", "SHOW"):
+        return _setting(source, first)
     if first == "COPY":
         return Statement("copy", "COPY", source=source)
-    if first == "SET":
-        name = words[1].lower() if words[1] not in ("SESSION", "LOCAL") else words[2].lower()
-        if name not in SETTINGS:
-            raise SqlError("42704", f'unrecognized configuration parameter "{name}"')
-        return Statement("nothing", "SET")
-    if first == "SHOW":
-        return Statement("show", "SHOW", source=words[1].lower())
-    if first in ("ANALYZE", "LOCK", "GRANT"):
-        return Statement("nothing", "LOCK TABLE" if first == "LOCK" else first)
+    for pattern, tag in _WITHOUT_EFFECT:
+        if match := pattern.fullmatch(source):
+            return _without_effect(match, tag)
+    words = [token.text.upper() for token in found[1:4]]
     if first == "CREATE" and "TABLE" in words:
         return _create_table(source)
-    tree = _parse(source)
-    _refuse_unknown(tree)
-    _name_columns(tree)
-    return Statement(*_kind(tree), tree.sql(dialect="duckdb"), source)
+    tree = parse(source)
+    kind, tag = _kind(tree)
+    check(tree)
+    if not isinstance(tree, exp.Query):
+        _refuse_system_tables(tree)
+    if isinstance(tree, exp.Alter):
+        _check_alter(tree)
+    if isinstance(tree, exp.Create):
+        tree.set("no_schema_binding", None)
+    count = max((int(node.name) for node in tree.find_all(exp.Parameter)), default=0)
+    return Statement(kind, tag, generate(normalise(tree)), source, count)
 
 
-def _parse(source: str) -> exp.Expr:
-    try:
-        found = sqlglot.parse(source, read="redshift")
-    except sqlglot.errors.SqlglotError as error:
-        raise SqlError("42601", f"syntax error: {str(error).splitlines()[0]}") from None
-    if len(found) != 1 or found[0] is None:
-        raise SqlError("42601", "one statement at a time")
-    return found[0]
+def _setting(source: str, first: str) -> Statement:
+    value: str | None = None
+    if match := _SHOW.fullmatch(source) or _RESET.fullmatch(source):
+        name = match[1].lower()
+    elif first == "SET" and (match := _SET.fullmatch(source)):
+        name, value = match[1].lower(), match[2].strip()
+    else:
+        raise not_supported(f"this form of {first}")
+    if name not in vocabulary.SETTINGS:
+        raise SqlError("42704", f'unrecognized configuration parameter "{name}"')
+    if first == "SHOW":
+        return Statement("show", "SHOW", setting=(name, None))
+    if value is not None and value.upper() == "DEFAULT":
+        value = None
+    plain = (value or "").strip("'\"").lower()
+    if value is not None and name in vocabulary.FIXED and plain not in vocabulary.FIXED[name]:
+        raise SqlError("22023", f'the stand-in has one value only for parameter "{name}": {vocabulary.SETTINGS[name]}')
+    return Statement("set", first, setting=(name, value))
+
+
+def _without_effect(match: re.Match[str], tag: str) -> Statement:
+    groups = match.groupdict()
+    names = re.findall(QUALIFIED, groups.get("tables") or "")
+    if groups.get("schema"):
+        return Statement("nothing", tag, needs_schema=[name.strip('"').lower() for name in names])
+    return Statement("vacuum" if tag == "VACUUM" else "nothing", tag, needs=[duckdb_name(name) for name in names])
+
+
+def _create_table(source: str) -> Statement:
+    new = create_table(source)
+    if f'"{SYSTEM_SCHEMA}".' in new.name or new.name.startswith(f"{SYSTEM_SCHEMA}."):
+        raise SqlError("42501", f"permission denied for {new.name}")
+    needs = [name for name in new.references if name != new.name]
+    return Statement("like" if new.like else "execute", "CREATE TABLE", new.sql, source, table=new, needs=needs)
 
 
 def _kind(tree: exp.Expr) -> tuple[str, str]:
+    if isinstance(tree, exp.Select) and tree.args.get("into"):
+        raise not_supported("SELECT INTO")
     if isinstance(tree, exp.Query):
         return "query", "SELECT"
-    if isinstance(tree, exp.Insert):
-        return "execute", "INSERT 0"
-    if isinstance(tree, exp.Update):
-        return "execute", "UPDATE"
-    if isinstance(tree, exp.Delete):
-        return "execute", "DELETE"
-    if isinstance(tree, exp.Comment):
+    if isinstance(tree, exp.TruncateTable):
+        return "truncate", "TRUNCATE TABLE"
+    tags = {"insert": "INSERT 0", "update": "UPDATE", "delete": "DELETE", "merge": "MERGE"}
+    if tag := tags.get(tree.key):
+        return "execute", tag
+    if isinstance(tree, exp.Comment) and str(tree.args["kind"]).upper() in ("TABLE", "COLUMN", "VIEW"):
         return "execute", "COMMENT"
     if isinstance(tree, exp.Create) and tree.kind in ("SCHEMA", "VIEW"):
         return "execute", f"CREATE {tree.kind}"
     if isinstance(tree, exp.Drop) and tree.kind in ("SCHEMA", "VIEW", "TABLE"):
         return "execute", f"DROP {tree.kind}"
-    raise SqlError("0A000", f"{tree.key.upper()} is not supported by the stand-in")
+    if isinstance(tree, exp.Alter) and tree.args["kind"] == "TABLE":
+        return "execute", "ALTER TABLE"
+    raise not_supported(tree.key.upper())
 
 
-def _refuse_unknown(tree: exp.Expr) -> None:
-    """Functions that are not Redshift's, functions as tables, and statements that sqlglot did not understand."""
-    for node in tree.walk():
-        if isinstance(node, exp.Command):
-            raise SqlError("0A000", f"{node.name.upper()} is not supported by the stand-in")
-        if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
-            raise SqlError("0A000", "a function cannot stand where a table is expected")
-        if isinstance(node, exp.Star) and (
-            node.args.get("except_") or node.args.get("except") or node.args.get("replace")
-        ):
-            raise SqlError("42601", "syntax error at or near EXCLUDE")
-        if isinstance(node, exp.Anonymous) and node.name.lower() not in KNOWN_FUNCTIONS | ANSWERED_HERE:
-            raise SqlError("42883", f"function {node.name.lower()} does not exist")
+def _refuse_system_tables(tree: exp.Expr) -> None:
+    target = tree.this if isinstance(tree.this, exp.Expr) else tree
+    table = target if isinstance(target, exp.Table) else target.find(exp.Table)
+    if table is not None and not isinstance(tree, exp.Comment):
+        checked = normalise(table.copy())
+        if checked.text("db").lower() in (SYSTEM_SCHEMA, "pg_catalog"):
+            raise SqlError("42501", f"permission denied for relation {table.name.lower()}")
 
 
-def _name_columns(tree: exp.Expr) -> None:
-    """Names for columns without one, as Redshift gives them: the function's, or ?column?."""
-    select: exp.Expr = tree
-    while isinstance(select, exp.SetOperation):
-        select = select.left
-    if not isinstance(select, exp.Select):
-        return
-    for column in list(select.expressions):
-        if isinstance(column, exp.Cast) and isinstance(column.this, exp.Column):
-            column.replace(exp.alias_(column.copy(), column.this.name))
-        elif not isinstance(column, (exp.Alias, exp.Column, exp.Star)):
-            function = column.this if isinstance(column, exp.Window) else column
-            name = (
-                function.name
-                if isinstance(function, exp.Anonymous)
-                else function.sql_name()
-                if isinstance(function, exp.Func)
-                else "?column?"
-            )
-            column.replace(exp.alias_(column.copy(), name.lower(), quoted=True))
-
-
-def _create_table(source: str) -> Statement:
-    """CREATE TABLE with Redshift's attributes, which are checked and left out, as are the keys it does not enforce."""
-    head, columns, rest = _parentheses(source)
-    _table_attributes(rest)
-    temporary = bool(re.search(r"\bTEMP(ORARY)?\b", head, re.I))
-    like = re.match(r"\s*LIKE\s+([\w.\"]+)\s*$", columns, re.I)
-    if like:
-        name = head.split()[-1]
-        return Statement("like", "CREATE TABLE", source=source, detail={"name": name, "like": like[1]})
-    tree = _parse(f"{head} ({_column_attributes(columns)})")
-    if not isinstance(tree, exp.Create) or not isinstance(tree.this, exp.Schema):
-        raise SqlError("42601", "CREATE TABLE needs a list of columns")
-    kept = []
-    for part in tree.this.expressions:
-        if isinstance(part, (exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)):
-            continue
-        if not isinstance(part, exp.ColumnDef):
-            raise SqlError("0A000", f"{part.sql(dialect='redshift')} is not supported by the stand-in")
-        kept.append(_column(part))
-    exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
-    name = tree.this.this.sql(dialect="duckdb")
-    sql = f"CREATE {'TEMP ' if temporary else ''}TABLE {exists}{name} ({', '.join(kept)})"
-    return Statement("execute", "CREATE TABLE", sql, source)
-
-
-def _column(column: exp.ColumnDef) -> str:
-    """A column as DuckDB takes it: NOT NULL kept, VARCHAR(n) a limit in bytes."""
-    name = column.this.sql(dialect="duckdb", identify=True)
-    kind = column.args["kind"].sql(dialect="redshift").upper()
-    parts = [name, column.args["kind"].sql(dialect="duckdb")]
-    for constraint in column.constraints:
-        if isinstance(constraint.kind, exp.NotNullColumnConstraint):
-            parts.append("NOT NULL" if not constraint.kind.args.get("allow_null") else "")
-        elif isinstance(constraint.kind, exp.DefaultColumnConstraint):
-            parts.append(constraint.sql(dialect="duckdb"))
-        elif not isinstance(
-            constraint.kind, (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
-        ):
-            raise SqlError("0A000", f"{constraint.sql(dialect='redshift')} is not supported by the stand-in")
-    if limit := _VARCHAR.match(kind):
-        parts.append(f"CHECK (strlen({name}) <= {limit[1]})")
-    return " ".join(part for part in parts if part)
-
-
-def _parentheses(source: str) -> tuple[str, str, str]:
-    """Text before, inside and after the first balanced parentheses."""
-    depth, start = 0, -1
-    for token in sqlglot.tokenize(source, read="redshift"):
-        if token.token_type == tokens.TokenType.L_PAREN:
-            depth += 1
-            start = token.end + 1 if depth == 1 and start < 0 else start
-        elif token.token_type == tokens.TokenType.R_PAREN:
-            depth -= 1
-            if depth == 0:
-                return source[: start - 1].strip(), source[start : token.start], source[token.end + 1 :]
-    raise SqlError("42601", "CREATE TABLE needs a list of columns")
-
-
-def _column_attributes(columns: str) -> str:
-    """The list without ENCODE, DISTKEY and SORTKEY, which say how Redshift stores a column."""
-    columns = re.sub(r"(?i)\bENCODE\s+\w+", "", columns)
-    return re.sub(r"(?i)\b(DISTKEY|SORTKEY)\b", "", columns)
-
-
-def _table_attributes(rest: str) -> None:
-    attribute = (
-        r"DISTSTYLE\s+(AUTO|EVEN|ALL|KEY)|DISTKEY\s*\([\w\" ]+\)|((COMPOUND|INTERLEAVED)\s+)?SORTKEY\s*\([\w\", ]+\)"
-    )
-    if not re.fullmatch(rf"\s*((({attribute})|SORTKEY\s+AUTO|ENCODE\s+AUTO|BACKUP\s+(YES|NO))\s*)*", rest, re.I):
-        raise SqlError("42601", f"syntax error at or near {rest.split()[0]!r}")
+def _check_alter(tree: exp.Alter) -> None:
+    """A new column with a limit in bytes cannot be added: DuckDB adds no CHECK to a table."""
+    for action in tree.args["actions"]:
+        if isinstance(action, exp.ColumnDef) and action.args["kind"].sql(dialect="duckdb").startswith("TEXT"):
+            raise not_supported("ADD COLUMN of a text")

@@ -1,20 +1,26 @@
-"""Errors as the server sends them: an SQLSTATE, a message, a detail."""
+"""Errors as the server sends them: an SQLSTATE, a message, a detail; and DuckDB's errors in Redshift's terms."""
 
 import re
 
 # DuckDB says the kind of error by its class and its first words; clients decide by SQLSTATE.
 _BY_TEXT = (
-    (re.compile(r"Table with name .* does not exist"), "42P01"),
-    (re.compile(r"Schema with name .* does not exist"), "3F000"),
-    (re.compile(r"(Referenced column|column) .* (not found|does not exist)", re.I), "42703"),
-    (re.compile(r"(Scalar|Aggregate|Table|Macro) Function with name .* does not exist", re.I), "42883"),
-    (re.compile(r"No function matches", re.I), "42883"),
+    (re.compile(r"(because schema|Schema with name) .* does not exist|catalog \+ schema named"), "3F000"),
+    (re.compile(r"(Table|View) with name .* does not exist|Referenced table .* not found"), "42P01"),
+    (re.compile(r"Cannot access file .* disabled by configuration"), "42P01"),
+    (re.compile(r"(Referenced column|column) .* (not found|does not exist)|does not have a column", re.I), "42703"),
+    (re.compile(r"Function with name .* does not exist|No function matches|Could not choose a best", re.I), "42883"),
+    (re.compile(r"must appear in the GROUP BY"), "42803"),
+    (re.compile(r"Ambiguous reference"), "42702"),
+    (re.compile(r"Schema with name .* already exists"), "42P06"),
     (re.compile(r"already exists"), "42P07"),
+    (re.compile(r"Existing object .* is of type"), "42809"),
+    (re.compile(r"Division by zero", re.I), "22012"),
+    (re.compile(r"out of range|Overflow|Could not cast value .* to DECIMAL", re.I), "22003"),
     (re.compile(r"NOT NULL constraint failed"), "23502"),
     (re.compile(r"strlen\("), "22001"),
-    (re.compile(r"Conflict on|write-write conflict|Transaction conflict", re.I), "40001"),
-    (re.compile(r"aborted"), "25P02"),
-)
+    (re.compile(r"Conflict on|write-write conflict|Transaction conflict|has been altered", re.I), "40001"),
+    (re.compile(r"transaction is aborted"), "25P02"),
+)  # fmt: skip
 _BY_CLASS = {
     "ParserException": "42601",
     "ConversionException": "22P02",
@@ -25,7 +31,9 @@ _BY_CLASS = {
     "NotImplementedException": "0A000",
     "TransactionException": "25000",
     "ConstraintException": "23514",
+    "InterruptException": "57014",
 }
+_TOO_LONG = re.compile(r"strlen\(.*?\) <= (\d+)")
 
 
 class SqlError(Exception):
@@ -36,11 +44,22 @@ class SqlError(Exception):
         self.code, self.message, self.detail, self.severity = code, message, detail, severity
 
 
+def not_supported(what: str) -> SqlError:
+    return SqlError("0A000", f"{what} is not supported by the stand-in")
+
+
 def from_duckdb(error: Exception) -> SqlError:
     """DuckDB's error with the SQLSTATE that Redshift would give."""
-    text = str(error).split("\n\nLINE")[0].strip()
+    text = re.split(r"\n\n?(?:LINE|Did you mean|Candidate|\t)", str(error))[0].strip()
+    text = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", text)
     code = next((code for pattern, code in _BY_TEXT if pattern.search(text)), None)
     code = code or _BY_CLASS.get(type(error).__name__, "XX000")
     if code == "40001":
-        text = f"1023 Serializable isolation violation: {text}"
-    return SqlError(code, re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", text))
+        return SqlError(code, "1023", f"Serializable isolation violation on table: {text}")
+    if code == "57014":
+        return SqlError(code, "Query cancelled on user's request")
+    if code == "22001" and (limit := _TOO_LONG.search(text)):
+        return SqlError(code, f"value too long for type character varying({limit[1]})")
+    if code == "22012":
+        return SqlError(code, "division by zero")
+    return SqlError(code, text)

@@ -1,5 +1,6 @@
 """The endpoint: a TCP server on loopback, one thread a connection, one DuckDB file."""
 
+import contextlib
 import itertools
 import logging
 import socketserver
@@ -9,18 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from sf_transactions.local.redshift import wire
+from sf_transactions.local.redshift.catalog import SYSTEM_TABLES
 from sf_transactions.local.redshift.session import Cluster, Session
 
 __all__ = ["Cluster", "RedshiftEndpoint"]
 
 log = logging.getLogger("sf_transactions.local.redshift")
 
-SYSTEM_TABLES = """
-create table if not exists sys_load_error_detail (
-    session_id integer, start_time timestamp, file_name varchar, line_number bigint, column_name varchar,
-    column_type varchar, error_message varchar
-)
-"""
+PATIENCE = 10  # seconds that sessions have to end when the endpoint stops
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.exception("a session ended by an error")
 
 
 class RedshiftEndpoint:
@@ -30,7 +36,10 @@ class RedshiftEndpoint:
         self, database: Path, clusters: Callable[[], list[Cluster]], s3: Callable[[], Any], port: int = 0
     ) -> None:
         self._database, self._clusters, self._s3, self._wanted_port = database, clusters, s3, port
-        self._server: socketserver.ThreadingTCPServer | None = None
+        self._server: _Server | None = None
+        self._sessions: dict[Session, threading.Thread] = {}
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1000)
 
     @property
     def port(self) -> int:
@@ -38,41 +47,71 @@ class RedshiftEndpoint:
         return self._server.server_address[1]
 
     def start(self) -> None:
+        """Opens the database and listens. Raises DuckDB's error when another process has the file."""
         import duckdb
 
         self._database.parent.mkdir(parents=True, exist_ok=True)
-        # No file, network or extension is within reach of a statement.
+        # No file, network, extension or Python variable is within reach of a statement.
         config: dict[str, str | bool | int | float | list[str]] = {
             "enable_external_access": "false",
+            "python_enable_replacements": "false",
             "integer_division": "true",
         }
         self._duckdb = duckdb.connect(str(self._database), config=config)
-        self._duckdb.execute(SYSTEM_TABLES)
-        self._duckdb.execute("set lock_configuration = true")
-        numbers = itertools.count(1000)
+        try:
+            self._duckdb.execute("set global TimeZone = 'UTC'")
+            self._duckdb.execute(SYSTEM_TABLES)
+            self._duckdb.execute("set lock_configuration = true")
+            endpoint = self
 
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(handler) -> None:
-                connection = wire.Connection(handler.request)
-                cursor = self._duckdb.cursor()
-                try:
-                    Session(connection, cursor, self._duckdb, self._clusters, self._s3, next(numbers)).serve()
-                finally:
-                    cursor.close()
-                    connection.close()
+            class Handler(socketserver.BaseRequestHandler):
+                def handle(self) -> None:
+                    endpoint._serve(self.request)
 
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-            request_queue_size = 64
+            self._server = _Server(("127.0.0.1", self._wanted_port), Handler)
+        except BaseException:
+            self._duckdb.close()
+            raise
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="redshift", daemon=True).start()
 
-        self._server = Server(("127.0.0.1", self._wanted_port), Handler)
-        threading.Thread(target=self._server.serve_forever, name="redshift", daemon=True).start()
+    def _serve(self, sock: Any) -> None:
+        with (
+            contextlib.closing(wire.Connection(sock)) as connection,
+            contextlib.closing(self._duckdb.cursor()) as cursor,
+        ):
+            session = Session(connection, cursor, self._clusters, self._s3, next(self._numbers), self._cancel)
+            with self._lock:
+                self._sessions[session] = threading.current_thread()
+            try:
+                session.serve()
+            finally:
+                with self._lock:
+                    del self._sessions[session]
+
+    def _cancel(self, pid: int, secret: int) -> None:
+        with self._lock:
+            for session in self._sessions:
+                if (session.pid, session.secret) == (pid, secret):
+                    session.interrupt()
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        """Ends every session, writes everything to the file and closes it."""
+        import duckdb
+
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._server.server_close()
+        with self._lock:
+            sessions = dict(self._sessions)
+        for session in sessions:
+            session.hang_up()
+        for thread in sessions.values():
+            thread.join(PATIENCE)
+        try:
             self._duckdb.execute("CHECKPOINT")
+        except duckdb.Error:
+            log.exception("the database was closed without a checkpoint; its log is replayed at the next start")
+        finally:
             self._duckdb.close()
             self._server = None

@@ -1,21 +1,22 @@
-"""One connection: login, the simple and the extended protocol, and its transaction."""
+"""One connection: login, the simple and the extended protocol. What statements do is in `runner.py`."""
 
+import hmac
 import logging
-import re
+import secrets
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sf_transactions.local.redshift import copy, dialect, wire
+from sf_transactions.local.redshift import dialect, wire
 from sf_transactions.local.redshift.errors import SqlError, from_duckdb
+from sf_transactions.local.redshift.runner import Login, Runner
 
 if TYPE_CHECKING:
     import duckdb
 
 log = logging.getLogger("sf_transactions.local.redshift")
 
-ROWS_AT_ONCE = 2000
 PARAMETERS = {
     "server_version": "8.0.2", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY",
     "TimeZone": "UTC", "integer_datetimes": "on", "standard_conforming_strings": "on", "is_superuser": "off",
@@ -32,6 +33,9 @@ class Cluster:
     password: str
     iam_roles: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"Cluster({self.identifier!r})"
+
 
 @dataclass
 class Prepared:
@@ -47,25 +51,38 @@ class Portal:
 
 
 class Session:
-    """Serves one client until it leaves."""
+    """Serves one client until it leaves. `cancel` asks the server to end the statement of another session."""
 
     def __init__(
         self,
         connection: wire.Connection,
         cursor: "duckdb.DuckDBPyConnection",
-        system: "duckdb.DuckDBPyConnection",
         clusters: Callable[[], list[Cluster]],
         s3: Callable[[], Any],
         pid: int,
+        cancel: Callable[[int, int], None],
     ) -> None:
-        self._wire, self._cursor, self._system = connection, cursor, system
-        self._clusters, self._s3, self._pid = clusters, s3, pid
-        self._status = b"I"
+        self._wire, self._cursor = connection, cursor
+        self._clusters, self._s3, self._cancel = clusters, s3, cancel
+        self.pid, self.secret = pid, secrets.randbits(31)
+        self._runner: Runner | None = None
         self._prepared: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
         self._skip_to_sync = False
-        self._copied = 0
-        self._cluster: Cluster | None = None
+
+    @property
+    def runner(self) -> Runner:
+        assert self._runner is not None  # there is one after login
+        return self._runner
+
+    def interrupt(self) -> None:
+        """Ends the statement that runs; called from another thread."""
+        self._cursor.interrupt()
+
+    def hang_up(self) -> None:
+        """Ends the session; called from another thread."""
+        self.interrupt()
+        self._wire.hang_up()
 
     def serve(self) -> None:
         try:
@@ -73,8 +90,8 @@ class Session:
                 self._ready()
                 while self._step():
                     pass
-        except (ConnectionError, OSError):
-            log.debug("session %d: the client has gone", self._pid)
+        except OSError:
+            log.debug("session %d: the client has gone", self.pid)
 
     # Login
 
@@ -83,40 +100,60 @@ class Session:
         while code in (wire.SSL, wire.GSS):
             self._wire.send_raw(b"N")
             code, body = self._wire.startup()
-        if code != wire.PROTOCOL_3:
-            return False  # a cancel request: statements here are short, so it is answered by hanging up
+        if code == wire.CANCEL and len(body) == 8:
+            self._cancel(*struct.unpack("!ii", body))
+            return False
+        try:
+            self._startup(code, body)
+        except SqlError as error:
+            found = error
+        except Exception:
+            log.exception("session %d: the login failed", self.pid)
+            found = SqlError("XX000", "internal error of the stand-in at login; its log says more")
+        else:
+            return True
+        found.severity = "FATAL"
+        self._wire.send(b"E", wire.error(found))
+        self._wire.flush()
+        return False
+
+    def _startup(self, code: int, body: bytes) -> None:
+        if code != wire.PROTOCOL_3 and code >> 16 != 3:
+            raise SqlError("08P01", "the stand-in speaks version 3 of the protocol")
         words = body.rstrip(b"\0").decode().split("\0")
         given = dict(zip(words[::2], words[1::2], strict=False))
-        try:
-            self._cluster = self._authenticate(given.get("user", ""), given.get("database") or given.get("user", ""))
-        except SqlError as error:
-            error.severity = "FATAL"
-            self._wire.send(b"E", wire.error(error))
-            self._wire.flush()
-            return False
+        user = given.get("user", "")
+        cluster = self._authenticate(user, given.get("database") or user)
+        self._runner = Runner(self._cursor, Login(user, cluster.database, cluster.iam_roles, self.pid, self._s3))
         self._wire.send(b"R", struct.pack("!i", 0))
         for name, value in PARAMETERS.items():
             self._wire.send(b"S", wire.text(name) + wire.text(value))
-        self._wire.send(b"K", struct.pack("!ii", self._pid, 0))
-        return True
+        self._wire.send(b"K", struct.pack("!ii", self.pid, self.secret))
 
     def _authenticate(self, user: str, database: str) -> Cluster:
         clusters = self._clusters()
         if not clusters:
-            raise SqlError("28000", "there is no cluster: run `sf-transactions provision`")
+            raise SqlError("28000", "no cluster exists; run `sf-transactions provision`")
         self._wire.send(b"R", struct.pack("!i", 3))
         self._wire.flush()
         kind, body = self._wire.message()
-        password = wire.split_text(body)[0] if kind == b"p" else ""
-        for cluster in clusters:
-            if cluster.user == user and cluster.password == password:
-                if cluster.database != database:
-                    raise SqlError("3D000", f'database "{database}" does not exist')
+        if kind != b"p":
+            raise SqlError("28P01", f'password authentication failed for user "{user}"')
+        password = wire.split_text(body)[0]
+        known = [
+            cluster
+            for cluster in clusters
+            if cluster.user == user and hmac.compare_digest(cluster.password.encode(), password.encode())
+        ]
+        if not known:
+            raise SqlError("28P01", f'password authentication failed for user "{user}"')
+        for cluster in known:
+            if cluster.database == database:
                 return cluster
-        raise SqlError("28P01", f'password authentication failed for user "{user}"')
+        raise SqlError("3D000", f'database "{database}" does not exist')
 
     def _ready(self) -> None:
-        self._wire.send(b"Z", self._status)
+        self._wire.send(b"Z", self.runner.status)
         self._wire.flush()
 
     # Messages
@@ -151,27 +188,39 @@ class Session:
         try:
             action()
             return True
+        except OSError:
+            raise  # the client has gone
         except duckdb.Error as error:
             found = from_duckdb(error)
         except SqlError as error:
             found = error
-        except (UnicodeDecodeError, struct.error, ValueError, IndexError) as error:
-            log.exception("session %d: a message could not be read", self._pid)
+        except (UnicodeDecodeError, struct.error) as error:
             found = SqlError("08P01", f"the message could not be read: {error}")
+        except RecursionError:
+            found = SqlError("54001", "the statement is nested too deeply")
+        except Exception as error:
+            log.exception("session %d: internal error", self.pid)
+            found = SqlError("XX000", f"internal error of the stand-in: {type(error).__name__}; its log says more")
         self._wire.send(b"E", wire.error(found))
-        if self._status == b"T":
-            self._status = b"E"
+        self.runner.failed()
         return False
 
     def _simple(self, text: str) -> None:
         sources = dialect.split(text)
         if not sources:
             self._wire.send(b"I")
-        for source in sources:
-            statement = dialect.translate(source)
-            if columns := self._columns(statement, ()):
-                self._wire.send(b"T", wire.row_description(columns))
-            self._run(statement, ())
+        elif len(sources) == 1:
+            self._simple_one(sources[0])
+        else:
+            with self.runner.together():
+                for source in sources:
+                    self._simple_one(source)
+
+    def _simple_one(self, source: str) -> None:
+        statement = dialect.translate(source)
+        if columns := self.runner.columns(statement, ()):
+            self._wire.send(b"T", wire.row_description(columns))
+        self._run(statement, (), ())
 
     def _parse(self, body: bytes) -> None:
         name, rest = wire.split_text(body)
@@ -201,6 +250,9 @@ class Session:
             values.append(wire.parameter(data, oid, binary))
         (count,) = struct.unpack("!h", rest[:2])
         results = struct.unpack(f"!{count}h", rest[2 : 2 + 2 * count])
+        wanted = prepared.statement.parameter_count if prepared.statement else 0
+        if len(values) != wanted:
+            raise SqlError("08P01", f"bind message supplies {len(values)} parameters, but {wanted} are required")
         self._portals[portal] = Portal(prepared.statement, tuple(values), results)
         self._wire.send(b"2")
 
@@ -213,14 +265,13 @@ class Session:
         name, _ = wire.split_text(body[1:])
         if body[:1] == b"S":
             prepared = self._named(name)
-            source = prepared.statement.source if prepared.statement else ""
-            count = max(map(int, re.findall(r"\$(\d+)", source)), default=0)
+            count = prepared.statement.parameter_count if prepared.statement else 0
             types = (*prepared.parameter_types, *(0,) * count)[:count]
             self._wire.send(b"t", struct.pack(f"!h{count}i", count, *types))
-            columns = self._columns(prepared.statement, (None,) * count)
+            columns = self.runner.columns(prepared.statement, (None,) * count)
         else:
             portal = self._portal(name)
-            columns = self._columns(portal.statement, portal.parameters)
+            columns = self.runner.columns(portal.statement, portal.parameters)
         if columns:
             self._wire.send(b"T", wire.row_description(columns))
         else:
@@ -238,129 +289,30 @@ class Session:
         if portal.statement is None:
             self._wire.send(b"I")
             return
-        if limit and portal.statement.kind == "query":
+        if limit and portal.statement.returns_rows:
             raise SqlError("0A000", "fetching a part of a portal is not supported by the stand-in")
         self._run(portal.statement, portal.parameters, portal.formats)
 
     def _close(self, body: bytes) -> None:
         name, _ = wire.split_text(body[1:])
-        (self._prepared if body[:1] == b"S" else self._portals).pop(name, None)
+        if body[:1] == b"S":
+            self._prepared.pop(name, None)
+        else:
+            self._portals.pop(name, None)
         self._wire.send(b"3")
 
-    # Statements
-
-    def _columns(self, statement: dialect.Statement | None, parameters: tuple[Any, ...]) -> list[tuple[str, str]]:
-        """Names and DuckDB types of what a statement returns; none when it returns no rows."""
-        if statement is None or statement.kind not in ("query", "show"):
-            return []
-        if statement.kind == "show":
-            return [(statement.source, "VARCHAR")]
-        self._refuse_in_failed(statement)
-        described = self._cursor.execute(f"DESCRIBE {self._sql(statement)}", list(parameters) or None).fetchall()
-        return [(row[0], row[1]) for row in described]
-
-    def _sql(self, statement: dialect.Statement) -> str:
-        sql = re.sub(r"(?i)\bpg_backend_pid\(\)", str(self._pid), statement.sql)
-        return re.sub(r"(?i)\bpg_last_copy_count\(\)", str(self._copied), sql)
-
-    def _refuse_in_failed(self, statement: dialect.Statement) -> None:
-        if self._status == b"E" and statement.kind not in ("commit", "rollback"):
-            raise SqlError("25P02", "current transaction is aborted, commands ignored until end of transaction block")
-
-    def _run(self, statement: dialect.Statement, parameters: tuple[Any, ...], formats: tuple[int, ...] = ()) -> None:
-        self._refuse_in_failed(statement)
-        if statement.kind == "query":
-            tag = self._run_query(statement, parameters, formats)
-        else:
-            tag = getattr(self, f"_run_{statement.kind}")(statement, parameters)
+    def _run(self, statement: dialect.Statement, parameters: tuple[Any, ...], formats: tuple[int, ...]) -> None:
+        """Executes a statement and sends what it gives, rows as they come."""
+        answer = self.runner.run(statement, parameters)
+        for notice in answer.notices:
+            self._wire.send(b"N", wire.error(SqlError("00000", notice, severity="INFO")))
+        tag = answer.tag
+        if answer.rows is not None:
+            binary = wire.binary_formats(formats, answer.kinds) if any(formats) else ()
+            count = 0
+            for rows in answer.rows:
+                for row in rows:
+                    self._wire.send(b"D", wire.data_row(row, binary))
+                count += len(rows)
+            tag = f"SELECT {count}" if statement.kind == "query" else tag
         self._wire.send(b"C", wire.text(tag))
-
-    def _run_begin(self, statement: dialect.Statement, _: Any) -> str:
-        if self._status == b"I":
-            self._cursor.execute("BEGIN TRANSACTION")
-            self._status = b"T"
-        return statement.tag
-
-    def _run_commit(self, statement: dialect.Statement, _: Any) -> str:
-        failed, self._status = self._status == b"E", b"I" if self._status != b"I" else b"N"
-        if self._status == b"N":
-            self._status = b"I"
-            return statement.tag
-        self._cursor.execute("ROLLBACK" if failed else "COMMIT")
-        return "ROLLBACK" if failed else statement.tag
-
-    def _run_rollback(self, statement: dialect.Statement, _: Any) -> str:
-        if self._status != b"I":
-            self._status = b"I"
-            self._cursor.execute("ROLLBACK")
-        return statement.tag
-
-    def _run_nothing(self, statement: dialect.Statement, _: Any) -> str:
-        return statement.tag
-
-    def _run_show(self, statement: dialect.Statement, _: Any) -> str:
-        known = {name.lower(): value for name, value in PARAMETERS.items()} | {"search_path": "$user, public"}
-        if statement.source not in known:
-            raise SqlError("42704", f'unrecognized configuration parameter "{statement.source}"')
-        self._wire.send(b"D", wire.data_row([known[statement.source]]))
-        return statement.tag
-
-    def _run_query(self, statement: dialect.Statement, parameters: tuple[Any, ...], formats: tuple[int, ...]) -> str:
-        found = self._cursor.execute(self._sql(statement), list(parameters) or None)
-        kinds = [str(column[1]) for column in found.description]
-        binary = wire.binary_formats(formats, kinds) if any(formats) else ()
-        count = 0
-        while rows := found.fetchmany(ROWS_AT_ONCE):
-            for row in rows:
-                self._wire.send(b"D", wire.data_row(row, binary))
-            count += len(rows)
-        return f"SELECT {count}"
-
-    def _run_execute(self, statement: dialect.Statement, parameters: tuple[Any, ...]) -> str:
-        answer = self._cursor.execute(self._sql(statement), list(parameters) or None).fetchall()
-        if statement.tag in ("INSERT 0", "UPDATE", "DELETE"):
-            return f"{statement.tag} {answer[0][0] if answer else 0}"
-        return statement.tag
-
-    def _run_like(self, statement: dialect.Statement, _: Any) -> str:
-        """CREATE TEMP TABLE name (LIKE other): its columns, NOT NULL and limits."""
-        schema, _, table = statement.detail["like"].replace('"', "").rpartition(".")
-        columns = self._cursor.execute(
-            "select column_name, data_type, is_nullable from duckdb_columns() where table_name = ?"
-            " and schema_name = ? order by column_index",
-            [table, schema or "main"],
-        ).fetchall()
-        if not columns:
-            raise SqlError("42P01", f'relation "{statement.detail["like"]}" does not exist')
-        checks = self._cursor.execute(
-            "select constraint_text from duckdb_constraints() where constraint_type = 'CHECK' and table_name = ?"
-            " and schema_name = ?",
-            [table, schema or "main"],
-        ).fetchall()
-        parts = [f'"{name}" {kind}{"" if nullable else " NOT NULL"}' for name, kind, nullable in columns]
-        parts += [check[0] for check in checks]
-        self._cursor.execute(f"CREATE TEMP TABLE {statement.detail['name']} ({', '.join(parts)})")
-        return statement.tag
-
-    def _run_copy(self, statement: dialect.Statement, _: Any) -> str:
-        roles = self._cluster.iam_roles if self._cluster else ()
-        implicit = self._status == b"I"
-        if implicit:
-            self._cursor.execute("BEGIN TRANSACTION")
-        try:
-            self._copied = copy.run(self._cursor, statement.source, roles, self._s3)
-            if implicit:
-                self._cursor.execute("COMMIT")
-        except SqlError as error:
-            if implicit:
-                self._cursor.execute("ROLLBACK")
-            if isinstance(error, copy.CopyFailed):
-                self._record(error.load_error)
-            raise
-        return "COPY"
-
-    def _record(self, error: copy.LoadError) -> None:
-        """Written by another connection, so that it outlives the rollback, as in Redshift."""
-        values = [self._pid, error.start_time, error.file_name, error.line_number]
-        values += [error.column_name, error.column_type, error.error_message]
-        self._system.cursor().execute("insert into sys_load_error_detail values (?, ?, ?, ?, ?, ?, ?)", values)

@@ -1,6 +1,8 @@
 """Messages of the PostgreSQL protocol, version 3: how bytes are read and written, and values as text."""
 
+import contextlib
 import datetime
+import math
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -63,6 +65,11 @@ class Connection:
         if self._out:
             self.socket.sendall(self._out)
             self._out = bytearray()
+
+    def hang_up(self) -> None:
+        """Ends the conversation from another thread: who reads or writes here gets an error."""
+        with contextlib.suppress(OSError):  # the client has gone
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._in.close()
@@ -149,8 +156,28 @@ def value_text(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime.datetime):
-        return value.isoformat(" ")
+        written = value.isoformat(" ")
+        return written.removesuffix(":00") if value.tzinfo else written
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return str(value)
+
+
+_INTEGERS, _FLOATS, _TEXTS = (20, 21, 23, 26), (700, 701), (0, 18, 25, 705, 1042, 1043)
+_EPOCH = datetime.datetime(2000, 1, 1)
+
+
+def _from_binary(data: bytes, oid: int) -> Any:
+    formats = {16: "!?", 21: "!h", 23: "!i", 20: "!q", 26: "!I", 700: "!f", 701: "!d"}
+    if oid in formats:
+        return struct.unpack(formats[oid], data)[0]
+    if oid == 1082:
+        return _EPOCH.date() + datetime.timedelta(days=struct.unpack("!i", data)[0])
+    if oid in (1114, 1184):
+        return _EPOCH + datetime.timedelta(microseconds=struct.unpack("!q", data)[0])
+    if oid in _TEXTS:
+        return data.decode()
+    raise SqlError("0A000", f"binary parameters of type {oid} are not supported by the stand-in")
 
 
 def parameter(data: bytes | None, oid: int, binary: bool) -> Any:
@@ -158,21 +185,23 @@ def parameter(data: bytes | None, oid: int, binary: bool) -> Any:
     if data is None:
         return None
     if binary:
-        formats = {16: "!?", 21: "!h", 23: "!i", 20: "!q", 700: "!f", 701: "!d"}
-        if oid in formats:
-            return struct.unpack(formats[oid], data)[0]
-        if oid not in (0, 25, 705, 1043):
-            raise SqlError("0A000", f"binary parameters of type {oid} are not supported")
+        return _from_binary(data, oid)
     value = data.decode()
     try:
-        if oid in (20, 21, 23, 26):
+        if oid in _INTEGERS:
             return int(value)
         if oid == 1700:
             return Decimal(value)
-        if oid in (700, 701):
+        if oid in _FLOATS:
             return float(value)
         if oid == 16:
             return value.lower() in ("t", "true", "1")
+        if oid == 1082:
+            return datetime.date.fromisoformat(value)
+        if oid in (1114, 1184):
+            return datetime.datetime.fromisoformat(value)
     except (ValueError, ArithmeticError):
-        raise SqlError("22P02", f"invalid input: {value!r}") from None
+        raise SqlError("22P02", f"invalid input for a parameter of type {oid}: {value!r}") from None
+    if oid not in _TEXTS:
+        raise SqlError("0A000", f"parameters of type {oid} are not supported by the stand-in")
     return value

@@ -1,0 +1,94 @@
+"""The S3 objects that a COPY reads: by key prefix or by manifest, checked for being there and for their size."""
+
+import gzip
+import json
+import zlib
+from typing import Any
+
+from sf_transactions.local.redshift.errors import SqlError
+
+
+class BadFile(Exception):
+    """A file that cannot be read as what COPY was told it is."""
+
+
+def split_url(url: str) -> tuple[str, str]:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def objects(client: Any, source: str, manifest: bool) -> list[tuple[str, str]]:
+    """The objects to load, as (bucket, key). Raises SqlError when one that must be there is not."""
+    bucket, key = split_url(source)
+    return _listed(client, source, bucket, key) if not manifest else _of_manifest(client, source, bucket, key)
+
+
+def _listed(client: Any, source: str, bucket: str, key: str) -> list[tuple[str, str]]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        found = [(bucket, each["Key"]) for page in pages for each in page.get("Contents", [])]
+    except (ClientError, BotoCoreError) as error:
+        raise _s3_error(source, error) from None
+    if not found:
+        raise SqlError("XX000", f"The specified S3 prefix '{key}' does not exist")
+    return found
+
+
+def _of_manifest(client: Any, source: str, bucket: str, key: str) -> list[tuple[str, str]]:
+    content = read(client, bucket, key)
+    try:
+        entries = json.loads(content)["entries"]
+        wanted = [(str(each["url"]), each.get("mandatory", False), each.get("meta", {})) for each in entries]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SqlError("XX000", f"Invalid manifest {source}: it is no JSON with entries and urls") from None
+    found = []
+    for url, mandatory, meta in wanted:
+        if not url.startswith("s3://"):
+            raise SqlError("XX000", f"Invalid manifest {source}: {url!r} is no s3:// URL")
+        part = split_url(url)
+        size = _size(client, *part)
+        if size is None:
+            if mandatory:
+                raise SqlError("XX000", f"Problem reading manifest {source}: the mandatory file {url} does not exist")
+            continue
+        if isinstance(meta, dict) and meta.get("content_length", size) != size:
+            raise SqlError("XX000", f"{url} has {size} bytes, the manifest says {meta['content_length']}")
+        found.append(part)
+    return found
+
+
+def _size(client: Any, bucket: str, key: str) -> int | None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return int(client.head_object(Bucket=bucket, Key=key)["ContentLength"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+            return None
+        raise _s3_error(f"s3://{bucket}/{key}", error) from None
+    except BotoCoreError as error:
+        raise _s3_error(f"s3://{bucket}/{key}", error) from None
+
+
+def read(client: Any, bucket: str, key: str) -> bytes:
+    """The bytes of an object. Raises SqlError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except (ClientError, BotoCoreError) as error:
+        raise _s3_error(f"s3://{bucket}/{key}", error) from None
+
+
+def unzip(content: bytes) -> bytes:
+    """The content of a gzip file. Raises BadFile when it is damaged or cut off."""
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadFile(f"The gzip file cannot be read: {error}") from None
+
+
+def _s3_error(url: str, error: Exception) -> SqlError:
+    return SqlError("XX000", f"S3ServiceException reading {url}: {error}")
