@@ -49,15 +49,23 @@ def down(settings: Settings) -> None:
     """Ends the stand-ins of this home, and waits until they have ended."""
     with _lock(settings.home):
         pid = _pid(settings.home)
-        if pid is None:
-            return
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _pid(settings.home) is not None:
-            if time.monotonic() > deadline:
+        if pid is not None and not _ended(settings.home, pid, signal.SIGTERM):
+            # What it holds survives a kill: the warehouse's log is replayed at the next start.
+            if not _ended(settings.home, pid, signal.SIGKILL):
                 raise LocalError(f"process {pid} does not end; see {_log(settings.home)}")
-            time.sleep(0.05)
         _pid_file(settings.home).unlink(missing_ok=True)
+
+
+def _ended(home: Path, pid: int, number: signal.Signals) -> bool:
+    """Sends the signal; whether the process ended within STOP_SECONDS."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _pid(home) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def running(settings: Settings) -> bool:

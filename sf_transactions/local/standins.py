@@ -1,9 +1,9 @@
 """All stand-ins in one process: AWS's APIs (moto), SFTP, Redshift's SQL endpoint and the portal."""
 
+import faulthandler
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from sf_transactions.settings import Settings, SettingsError
 
 log = logging.getLogger("sf_transactions.local")
 
+END_SECONDS = 15
+
 
 def serve(settings: Settings, ports: Ports) -> None:
     """Runs the stand-ins on their ports until the process is told to end."""
-    ended = threading.Event()
+    told, tell = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: os.write(tell, b"."))  # an Event would deadlock when interrupted in its wait
     for name, value in {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}.items():
         os.environ[name] = value
     # One client for all threads: a client may be shared between threads, making one may not.
@@ -30,7 +32,9 @@ def serve(settings: Settings, ports: Ports) -> None:
         _portal(settings, ports),
     ]
     log.info("the stand-ins answer on %s", ports)
-    ended.wait()
+    os.read(told, 1)
+    # An endpoint that does not end in time says where each of its threads stands, and ends with the process.
+    faulthandler.dump_traceback_later(END_SECONDS, exit=True)
     for endpoint in reversed(endpoints):
         endpoint.stop()
 
