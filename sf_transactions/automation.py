@@ -31,6 +31,5 @@ BY_FISCAL_YEAR: dict[str, Any] = {"partitions_def": FISCAL_YEARS, "backfill_poli
 all_assets = dg.define_asset_job(
     "all_assets",
     selection=dg.AssetSelection.all(),
-    partitions_def=FISCAL_YEARS,
     description="Portal to dashboard, for a range of fiscal years.",
 )

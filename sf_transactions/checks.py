@@ -1,6 +1,6 @@
 """From a pandera schema or a rule to a Dagster asset check, with the rows that break it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 SAMPLE = 20  # failing rows shown
 
 
+class CheckError(RuntimeError):
+    """Blocking checks of an asset failed; the message says which, for how many rows, and shows the first row."""
+
+
 def specs(asset: dg.AssetKey, descriptions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     """Blocking checks of an asset, by name: what depends on it does not run when one fails."""
     return [
@@ -24,19 +28,29 @@ def specs(asset: dg.AssetKey, descriptions: Mapping[str, str]) -> list[dg.AssetC
 def result(
     asset: dg.AssetKey, name: str, failing: "pd.DataFrame | None" = None, **metadata: Any
 ) -> dg.AssetCheckResult:
-    """A check result that passes when no row fails.
-
-    The first failing rows are its table, and the first of them is told in the log, where the command line shows it.
-    """
+    """A check result that passes when no row fails; the first failing rows are its table and its description."""
     count = 0 if failing is None else len(failing)
     shown = {"failing_rows": count, **metadata}
+    description = None
     if failing is not None and count:
         shown["sample"] = table_metadata(failing.head(SAMPLE))
         first = ", ".join(f"{column} {value}" for column, value in failing.iloc[0].items())
-        dg.get_dagster_logger().error(
-            f"{asset.to_user_string()}: check {name} fails for {count:,} rows, first: {first}"
-        )
-    return dg.AssetCheckResult(asset_key=asset, check_name=name, passed=count == 0, metadata=shown)
+        description = f"{count:,} {'row fails' if count == 1 else 'rows fail'}, first: {first}"
+    return dg.AssetCheckResult(
+        asset_key=asset, check_name=name, passed=count == 0, metadata=shown, description=description
+    )
+
+
+def settle(*results: dg.AssetCheckResult) -> Iterator[dg.AssetCheckResult]:
+    """Yields the results to Dagster. Raises CheckError when one failed, so that the asset is not materialized."""
+    yield from results
+    failed = [
+        f"{each.asset_key.to_user_string()}, check {each.check_name}: {each.description}"
+        for each in results
+        if each.asset_key and not each.passed
+    ]
+    if failed:
+        raise CheckError("; ".join(failed))
 
 
 def table_metadata(frame: "pd.DataFrame") -> dg.TableMetadataValue:

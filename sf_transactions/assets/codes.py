@@ -60,9 +60,11 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
         evidence = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
         mapped = mapping(evidence, dimension)
         failing = checks.schema_failures(ours, checks.table_schema(dimension.evidence))
-        yield checks.result(key, "schema", failing)
         kept = mapped[mapped["kept"]].groupby(["level", *dimension.levels], dropna=False).size()
-        yield checks.result(key, "many_to_one", kept[kept != 1].rename("codes").reset_index())
+        yield from checks.settle(
+            checks.result(key, "schema", failing),
+            checks.result(key, "many_to_one", kept[kept != 1].rename("codes").reset_index()),
+        )
         for name, frame in (("evidence", evidence), ("mapping", mapped)):
             with replacing(home.codes(dimension.name, name)) as incoming:
                 frame.to_parquet(incoming, index=False)

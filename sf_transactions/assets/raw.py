@@ -1,7 +1,7 @@
 """raw/transactions: the published rows, text exactly as published, one Parquet file a fiscal year."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import dagster as dg
 
 from sf_transactions import checks
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
-from sf_transactions.model import PUBLISHED, PUBLISHED_NAMES
+from sf_transactions.model import PUBLISHED, PUBLISHED_NAMES, SIDES
 from sf_transactions.resources.home import Home, replacing, write_json
 from sf_transactions.resources.portal import Portal, PortalError, PortalMetadata
 from sf_transactions.transform.amounts import ControlTotal, control_totals, totals_json
@@ -35,6 +35,7 @@ YEARS_AT_ONCE = 4
             "expected_columns": "Every column of the model is published.",
             "control_totals": "Rows and dollars of each fiscal year and side are those the portal counts itself.",
             "known_fiscal_years": "Every published fiscal year is a partition, so that no row is left out.",
+            "known_sides": "Every published row is on one of the two sides, Revenue and Spending.",
         },
     ),
     **BY_FISCAL_YEAR,
@@ -58,9 +59,16 @@ def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Port
         )
     expected = {key: total for key, total in pull.published.items() if key[0] in years}
     found = {(year, side): total for year, totals in pull.arrived.items() for side, total in totals.items()}
-    yield checks.result(RAW, "expected_columns", columns=len(PUBLISHED_NAMES))
-    yield checks.result(RAW, "control_totals", checks.differences(expected, found, ("portal", "raw")))
-    yield checks.result(RAW, "known_fiscal_years", _unknown_years(pull.published))
+    yield from checks.settle(
+        checks.result(RAW, "expected_columns", columns=len(PUBLISHED_NAMES)),
+        checks.result(RAW, "control_totals", checks.differences(expected, found, ("portal", "raw"))),
+        checks.result(
+            RAW,
+            "known_fiscal_years",
+            _among(pull.published, lambda year, _: year not in FISCAL_YEARS.get_partition_keys()),
+        ),
+        checks.result(RAW, "known_sides", _among(pull.published, lambda _, side: side not in SIDES)),
+    )
     yield dg.MaterializeResult(
         asset_key=RAW,
         metadata={
@@ -133,11 +141,9 @@ def _write_totals(home: Home, year: str, metadata: PortalMetadata, totals: dict[
     )
 
 
-def _unknown_years(published):
+def _among(published, wanted: Callable[[str, str], bool]):
+    """The published totals whose fiscal year and side are wanted, as a table."""
     import pandas as pd
 
-    known = set(FISCAL_YEARS.get_partition_keys())
-    rows = [
-        (year, side, total.rows, str(total.amount)) for (year, side), total in published.items() if year not in known
-    ]
+    rows = [(*key, total.rows, str(total.amount)) for key, total in published.items() if wanted(*key)]
     return pd.DataFrame(rows, columns=["fiscal_year", "revenue_or_spending", "rows", "amount"])

@@ -89,9 +89,7 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
         else:
             connection.rollback()
             context.log.error("the comparison failed: rolled back, the warehouse is as it was")
-    yield from results
-    if not all(result.passed for result in results):
-        return
+    yield from checks.settle(*results)
     with warehouse.connect() as connection:
         connection.autocommit = True
         for table in TABLES:

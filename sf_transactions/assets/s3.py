@@ -51,7 +51,7 @@ def _s3_asset(table: Table) -> dg.AssetsDefinition:
                     entries.append(entry | {"fiscal_year": year})
                 manifest = _put_manifest(home, each, entries, context.partition_keys, sftp, storage)
                 objects += entries
-        yield checks.result(key, "objects_verified", objects=len(objects))
+        yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={

@@ -1,6 +1,8 @@
 """star/*: the dimensions and the fact as gzip CSV parts, ready to be uploaded and copied."""
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -49,13 +51,17 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
         if dimension.coded:
             evidence = pd.read_parquet(home.codes(dimension.name, "evidence"))
             frame = dimension_table(evidence, pd.read_parquet(home.codes(dimension.name, "mapping")), dimension)
-            yield checks.result(key, "many_to_one", checks.several_codes(frame, dimension))
-            for year in context.partition_keys:
-                write_part(home.star(dimension.evidence.name, year), evidence[evidence["fiscal_year"] == int(year)])
+            results = [checks.result(key, "many_to_one", checks.several_codes(frame, dimension))]
         else:
-            frame = finance_table()
-        yield checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table)))
-        write_part(home.star(table.name), frame)
+            frame, results = finance_table(), []
+        results.append(checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table))))
+        yield from checks.settle(*results)
+        if dimension.coded:
+            for year in context.partition_keys:
+                with replacing(home.star(dimension.evidence.name, year)) as incoming:
+                    write_part(incoming, evidence[evidence["fiscal_year"] == int(year)])
+        with replacing(home.star(table.name)) as incoming:
+            write_part(incoming, frame)
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
@@ -102,31 +108,35 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     schema = checks.table_schema(TRANSACTION)
     invalid, dangling, ids = [], [], []
     portal: dict[tuple[str, str], ControlTotal] = {}
-    found: dict[tuple[str, str], ControlTotal] = {}
-    for year in context.partition_keys:
-        frame = transactions(read_raw(home, year), int(year))
-        if (failing := checks.schema_failures(frame, schema)) is not None:
-            invalid.append(failing)
-        for dimension, keys in known.items():
-            dangling.append(frame[~frame[dimension.id_column].isin(keys)])
-        ids.append(frame["transaction_id"].to_numpy())
-        write_part(home.star("transaction", year), frame)
-        totals = side_totals(frame)
-        write_json(home.star("transaction", year).with_name("control_totals.json"), totals_json(totals))
-        found |= {(year, side): total for side, total in totals.items()}
-        portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
+    totals: dict[str, dict[str, ControlTotal]] = {}
+    with contextlib.ExitStack() as stack:
+        for year in context.partition_keys:
+            frame = transactions(read_raw(home, year), int(year))
+            if (failing := checks.schema_failures(frame, schema)) is not None:
+                invalid.append(failing)
+            for dimension, keys in known.items():
+                dangling.append(frame[~frame[dimension.id_column].isin(keys)])
+            ids.append(frame["transaction_id"].to_numpy())
+            write_part(stack.enter_context(replacing(home.star("transaction", year))), frame)
+            totals[year] = side_totals(frame)
+            portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
+        every, counts = np.unique(np.concatenate(ids), return_counts=True)
+        found = {(year, side): total for year, sides in totals.items() for side, total in sides.items()}
+        yield from checks.settle(
+            checks.result(FACT, "schema", pd.concat(invalid) if invalid else None),
+            checks.result(FACT, "unique_ids", pd.DataFrame({"transaction_id": every[counts > 1]})),
+            checks.result(FACT, "dimensions_found", pd.concat(dangling)),
+            checks.result(FACT, "control_totals", checks.differences(portal, found, ("portal", "star"))),
+        )
+    for year, sides in totals.items():
+        write_json(_totals_file(home, year), totals_json(sides))
         context.add_asset_metadata(
             {
-                "dagster/partition_row_count": len(frame),
-                **{f"{side.lower()}_dollars": str(total.amount) for side, total in totals.items()},
+                "dagster/partition_row_count": sum(total.rows for total in sides.values()),
+                **{f"{side.lower()}_dollars": str(total.amount) for side, total in sides.items()},
             },
             partition_key=year,
         )
-    every, counts = np.unique(np.concatenate(ids), return_counts=True)
-    yield checks.result(FACT, "schema", pd.concat(invalid) if invalid else None)
-    yield checks.result(FACT, "unique_ids", pd.DataFrame({"transaction_id": every[counts > 1]}))
-    yield checks.result(FACT, "dimensions_found", pd.concat(dangling))
-    yield checks.result(FACT, "control_totals", checks.differences(portal, found, ("portal", "star")))
     yield dg.MaterializeResult(
         asset_key=FACT,
         metadata={
@@ -152,8 +162,11 @@ def portal_totals(home: Home, year: str) -> dict[str, ControlTotal]:
 
 
 def star_totals(home: Home, year: str) -> dict[str, ControlTotal]:
-    path = home.star("transaction", year).with_name("control_totals.json")
-    return totals_from_json(read_json(path, "star/transaction"))
+    return totals_from_json(read_json(_totals_file(home, year), "star/transaction"))
+
+
+def _totals_file(home: Home, year: str) -> Path:
+    return home.star("transaction", year).with_name("control_totals.json")
 
 
 def write_part(path, frame) -> None:
@@ -171,8 +184,7 @@ def write_part(path, frame) -> None:
         exact = decimals(frame["amount"].to_numpy())
         table = table.set_column(table.column_names.index("amount"), "amount", exact)
     with (
-        replacing(path) as incoming,
-        incoming.open("wb") as file,
+        path.open("wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
     ):
         pyarrow.csv.write_csv(table, stream)

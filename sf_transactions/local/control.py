@@ -49,10 +49,9 @@ def down(settings: Settings) -> None:
     """Ends the stand-ins of this home, and waits until they have ended."""
     with _lock(settings.home):
         pid = _pid(settings.home)
-        if pid is not None and not _ended(settings.home, pid, signal.SIGTERM):
-            # What it holds survives a kill: the warehouse's log is replayed at the next start.
-            if not _ended(settings.home, pid, signal.SIGKILL):
-                raise LocalError(f"process {pid} does not end; see {_log(settings.home)}")
+        # What it holds survives a kill: the warehouse's log is replayed at the next start.
+        if pid is not None and not any(_ended(settings.home, pid, how) for how in (signal.SIGTERM, signal.SIGKILL)):
+            raise LocalError(f"process {pid} does not end; see {_log(settings.home)}")
         _pid_file(settings.home).unlink(missing_ok=True)
 
 

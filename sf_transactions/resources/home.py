@@ -25,7 +25,7 @@ class Home(dg.ConfigurableResource):
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Home"]:
-        holder = f"run {context.run_id} (process {os.getpid()})" if context.run_id else f"process {os.getpid()}"
+        holder = f"run {context.run.run_id} (process {os.getpid()})" if context.run else f"process {os.getpid()}"
         with locked(self.root, holder):
             yield self
 

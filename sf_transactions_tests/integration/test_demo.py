@@ -14,6 +14,30 @@ import pytest
 
 from sf_transactions.transform.amounts import control_totals
 
+# Loaded by every Python process of the demo: any address it asks for outside of loopback is written down and refused.
+WATCH = """
+import ipaddress, os, sys
+
+def watch(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    try:
+        ours = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        ours = host in (None, "", "localhost")
+    if not ours:
+        with open(os.environ["WATCHED"], "a") as file:
+            file.write(f"{host} {sys.argv}\\n")
+        raise PermissionError(f"{host} is outside of loopback")
+
+sys.addaudithook(watch)
+open(os.environ["WATCHED"] + ".on", "a").write(f"{sys.argv}\\n")
+"""
 OURS = re.compile(r"^(AWS_|DATASF_|SFTP_|REDSHIFT_|S3_|SF_TRANSACTIONS_|DAGSTER_)")
 
 
@@ -21,7 +45,14 @@ OURS = re.compile(r"^(AWS_|DATASF_|SFTP_|REDSHIFT_|S3_|SF_TRANSACTIONS_|DAGSTER_
 def environment(tmp_path_factory) -> dict[str, str]:
     bare = {name: value for name, value in os.environ.items() if not OURS.match(name)}
     home = tmp_path_factory.mktemp("home")
-    return bare | {"SF_TRANSACTIONS_HOME": str(home), "SF_TRANSACTIONS_SAMPLE_ROWS": "2000"}
+    watch = tmp_path_factory.mktemp("watch")
+    (watch / "sitecustomize.py").write_text(WATCH)
+    return bare | {
+        "SF_TRANSACTIONS_HOME": str(home),
+        "SF_TRANSACTIONS_SAMPLE_ROWS": "2000",
+        "PYTHONPATH": str(watch),
+        "WATCHED": str(watch / "asked"),
+    }
 
 
 def command(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,6 +84,13 @@ def test_the_demo_passes_every_check_and_says_where_the_dashboard_is(environment
 
 def test_after_the_demo_nothing_of_it_runs(environment, demo):
     assert "not running" in command(environment, "local", "status").stdout
+
+
+def test_the_demo_asks_for_no_address_outside_of_loopback(environment, demo):
+    watched = Path(environment["WATCHED"])
+    processes = watched.with_suffix(".on").read_text()
+    assert "materialize" in processes  # Dagster's own process was watched too
+    assert not watched.exists(), watched.read_text()
 
 
 def test_after_a_restart_the_warehouse_answers_to_the_cent_and_the_plan_is_empty(exported):

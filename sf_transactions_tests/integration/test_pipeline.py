@@ -1,0 +1,160 @@
+"""From the portal to the warehouse, by the real assets over real sockets."""
+
+from decimal import Decimal
+
+import pytest
+
+from sf_transactions.local.portal import Portal
+from sf_transactions.local.sample import generate
+from sf_transactions.resources.home import locked
+from sf_transactions_tests.integration.pipeline import pipeline
+from sf_transactions_tests.rows import published
+
+YEARS = (2016, 2019)  # on both sides of the new chart of accounts
+TABLE = generate(6000)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    with pipeline(tmp_path_factory.mktemp("pipeline") / "home") as started:
+        yield started
+
+
+@pytest.fixture
+def loaded(standing, sample):
+    """A warehouse that holds the sample's four years."""
+    run = standing.run(sample.url, *YEARS)
+    assert run.success, run.errors
+    return standing
+
+
+@pytest.fixture(scope="module")
+def sample():
+    portal = Portal(TABLE).start()
+    yield portal
+    portal.stop()
+
+
+@pytest.fixture
+def portal():
+    """A portal of the rows a test gives it."""
+    started = []
+
+    def serve(*rows: dict) -> Portal:
+        started.append(Portal(published(*rows)).start())
+        return started[-1]
+
+    yield serve
+    for each in started:
+        each.stop()
+
+
+def test_every_dollar_of_the_portal_is_in_the_warehouse_and_every_check_passes(standing, sample):
+    run = standing.run(sample.url, *YEARS)
+    assert run.success, run.errors
+    assert run.checks and all(run.checks.values())
+    expected: dict[tuple[int, str], tuple[int, Decimal]] = {}
+    for row in TABLE.select(["fiscal_year", "revenue_or_spending", "amount"]).to_pylist():
+        if YEARS[0] <= int(row["fiscal_year"]) <= YEARS[1]:
+            key = (int(row["fiscal_year"]), row["revenue_or_spending"])
+            rows, dollars = expected.get(key, (0, Decimal(0)))
+            expected[key] = (rows + 1, dollars + Decimal(row["amount"]))
+    found = standing.query(
+        "select t.fiscal_year, f.revenue_or_spending, count(*), sum(t.amount) from report.transaction t"
+        " join report.finance f on f.finance_id = t.finance_id group by 1, 2"
+    )
+    assert {(year, side): (int(rows), Decimal(amount)) for year, side, rows, amount in found} == expected
+
+
+def test_running_again_changes_no_row_and_sends_no_object(loaded, sample):
+    before = loaded.state()
+    run = loaded.run(sample.url, *YEARS)
+    assert run.success, run.errors
+    assert loaded.state() == before
+    sent = {key: metadata["objects_sent"] for key, metadata in run.materialized.items() if key.startswith("s3/")}
+    assert set(sent.values()) == {0}, sent
+
+
+def test_one_year_alone_on_a_fresh_home_leaves_the_warehouse_as_it_was(loaded, sample, tmp_path):
+    before = loaded.state()
+    run = loaded.fresh_home(tmp_path / "home").run(sample.url, 2017)
+    assert run.success, run.errors
+    assert all(run.checks.values())
+    assert loaded.state() == before
+
+
+def test_codes_keep_their_zeros_and_a_name_carries_the_code_of_its_latest_year(standing, portal):
+    both = portal(
+        {"fiscal_year": "2017", "character_code": "001", "organization_group_code": "02"},
+        {"fiscal_year": "2019", "character_code": "SALARIES", "organization_group_code": "02"},
+    )
+    run = standing.run(both.url, *YEARS)
+    assert run.success, run.errors
+    assert standing.query('select distinct "character", character_code from report.type') == [("Salaries", "SALARIES")]
+    assert standing.query("select distinct organization_group_code from report.program") == [("02",)]
+
+
+def test_an_old_year_loaded_alone_never_puts_an_old_code_over_a_new_one(standing, portal, tmp_path):
+    both = portal({"fiscal_year": "2017", "character_code": "001"}, {"fiscal_year": "2019"})
+    assert standing.run(both.url, *YEARS).success
+    run = standing.fresh_home(tmp_path / "home").run(both.url, 2017)
+    assert run.success, run.errors
+    assert standing.query('select "character", character_code from report.type') == [("Salaries", "SALARIES")]
+
+
+def test_a_newer_code_reaches_the_dimension_and_changes_no_id(standing, portal):
+    rows = [{"fiscal_year": "2017"}, {"fiscal_year": "2018"}]
+    first = portal(*rows)
+    assert standing.run(first.url, *YEARS).success
+    before = standing.state()
+    first.republish(published(*rows, {"fiscal_year": "2019", "sub_object_code": "501099"}))
+    run = standing.run(first.url, 2019)
+    assert run.success, run.errors
+    assert standing.query("select sub_object_code from report.type") == [("501099",)]
+    after = standing.state("where fiscal_year < 2019")
+    assert after["transaction"] == before["transaction"]
+    assert [row[0] for row in after["type"]] == [row[0] for row in before["type"]]
+
+
+def test_duplicated_rows_are_kept_and_each_has_an_id(standing, portal):
+    run = standing.run(portal({}, {}, {}).url, 2025)
+    assert run.success, run.errors
+    assert standing.query(
+        "select count(*), count(distinct transaction_id), sum(amount) from report.transaction where fiscal_year = 2025"
+    ) == [(3, 3, Decimal("301.50"))]
+
+
+def test_a_year_that_the_portal_publishes_no_longer_leaves_the_warehouse(standing, portal):
+    both = portal({"fiscal_year": "2017"}, {"fiscal_year": "2018"})
+    assert standing.run(both.url, *YEARS).success
+    both.republish(published({"fiscal_year": "2018"}))
+    run = standing.run(both.url, *YEARS)
+    assert run.success, run.errors
+    assert standing.query("select distinct fiscal_year from report.transaction where fiscal_year < 2020") == [(2018,)]
+
+
+def test_a_year_whose_evidence_is_missing_stops_the_run_and_is_named(loaded, sample):
+    loaded.execute("delete from report.type_evidence where fiscal_year = 2018")
+    before = loaded.state()
+    run = loaded.run(sample.url, 2017)
+    assert not run.success
+    assert any("type_evidence lacks the evidence of the loaded fiscal years 2018" in each for each in run.errors)
+    assert loaded.state() == before
+
+
+def test_a_second_run_on_a_home_is_refused_and_names_the_holder(loaded, sample):
+    before = loaded.state()
+    with locked(loaded.settings.home, "run of a colleague"):
+        run = loaded.run(sample.url, *YEARS)
+    assert not run.success
+    assert "is in use by run of a colleague" in run.told
+    assert loaded.state() == before
+
+
+def test_no_secret_is_told_by_a_run(loaded, sample):
+    (token,) = sample.tokens
+    run = loaded.run(sample.url, *YEARS, datasf_app_token=token)
+    assert run.success, run.errors
+    for secret in (token, *loaded.secrets()):
+        assert secret not in run.told
+        assert secret not in str(run.materialized)
