@@ -6,10 +6,16 @@ This module imports nothing but the standard library.
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 DATASET_ID = "bpnb-jwfb"
 SCHEMA = "report"
 FIRST_FISCAL_YEAR = 1999
+
+
+def fiscal_years(today: date) -> range:
+    """From the first that is published to that of today. Fiscal year 2025 is July 1, 2024 to June 30, 2025."""
+    return range(FIRST_FISCAL_YEAR, today.year + (today.month >= 7) + 1)
 
 
 @dataclass(frozen=True)

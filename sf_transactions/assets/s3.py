@@ -9,7 +9,7 @@ import dagster as dg
 from sf_transactions import checks
 from sf_transactions.assets.star import star_key
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.model import CODED_DIMENSIONS, STAR, Table
+from sf_transactions.model import CODED_DIMENSIONS, STAR, TRANSACTION, Table
 from sf_transactions.resources.home import Home, HomeError, write_json
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.transfer import Transfer
@@ -45,7 +45,7 @@ def _s3_asset(table: Table) -> dg.AssetsDefinition:
         with transfer.connect() as sftp:
             for each in tables:
                 entries = []
-                for year in context.partition_keys if each.by_fiscal_year else [None]:
+                for year in context.partition_keys if each is TRANSACTION else [None]:
                     entry, was_sent = _put(home.star(each.name, year), each, year, sftp, storage)
                     sent += was_sent
                     entries.append(entry | {"fiscal_year": year})

@@ -57,9 +57,9 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
         results.append(checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table))))
         yield from checks.settle(*results)
         if dimension.coded:
-            for year in context.partition_keys:
-                with replacing(home.star(dimension.evidence.name, year)) as incoming:
-                    write_part(incoming, evidence[evidence["fiscal_year"] == int(year)])
+            ours = evidence["fiscal_year"].isin([int(year) for year in context.partition_keys])
+            with replacing(home.star(dimension.evidence.name)) as incoming:
+                write_part(incoming, evidence[ours])
         with replacing(home.star(table.name)) as incoming:
             write_part(incoming, frame)
         yield dg.MaterializeResult(
