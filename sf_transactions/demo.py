@@ -25,7 +25,7 @@ def run(environment: Mapping[str, str]) -> int:
     years = fiscal_years(date.today())
     log = home / "logs" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    console.print(f"Materializing every asset for fiscal years {years[0]} to {years[-1]} (log: {log})")
+    console.print(f"Materializing every asset for fiscal years {years[0]} to {years[-1]} (log: {_shown(log)})", soft_wrap=True)
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as file:
         command = [*MATERIALIZE, "--select", "*", "--partition-range", f"{years[0]}...{years[-1]}"]
@@ -36,11 +36,16 @@ def run(environment: Mapping[str, str]) -> int:
     seconds = time.monotonic() - started
     checks_failed = _summary(console, environment)
     if code or checks_failed:
-        console.print(f"[bold red]The run failed[/] after {seconds:.0f} s. The end of {log}:\n")
+        console.print(f"[bold red]The run failed[/] after {seconds:.0f} s. The end of {_shown(log)}:\n")
         console.print("\n".join(log.read_text(encoding="utf-8").splitlines()[-25:]), markup=False, highlight=False)
         return code or 1
-    console.print(f"Done in {seconds:.0f} s. Dashboard: [bold]{home / 'dashboard.html'}[/]")
+    console.print(f"Done in {seconds:.0f} s. Dashboard: [bold]{_shown(home / 'dashboard.html')}[/]", soft_wrap=True)
     return 0
+
+
+def _shown(path: Path) -> Path:
+    """The path as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _summary(console: Console, environment: Mapping[str, str]) -> int:
