@@ -25,7 +25,9 @@ def run(environment: Mapping[str, str]) -> int:
     years = fiscal_years(date.today())
     log = home / "logs" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    console.print(f"Materializing every asset for fiscal years {years[0]} to {years[-1]} (log: {_shown(log)})", soft_wrap=True)
+    console.print(
+        f"Materializing every asset for fiscal years {years[0]} to {years[-1]} (log: {_shown(log)})", soft_wrap=True
+    )
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as file:
         command = [*MATERIALIZE, "--select", "*", "--partition-range", f"{years[0]}...{years[-1]}"]
