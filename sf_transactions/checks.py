@@ -18,15 +18,19 @@ class CheckError(RuntimeError):
     """Blocking checks of an asset failed; the message says which, for how many rows, and shows the first row."""
 
 
-def specs(asset: dg.AssetKey, descriptions: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
-    """Blocking checks of an asset, by name: what depends on it does not run when one fails."""
+def specs(asset: dg.AssetKey, descriptions: Mapping[str, str], blocking: bool = True) -> list[dg.AssetCheckSpec]:
+    """Checks of an asset, by name. Where a blocking one fails, what depends on the asset does not run."""
     return [
-        dg.AssetCheckSpec(name, asset=asset, blocking=True, description=text) for name, text in descriptions.items()
+        dg.AssetCheckSpec(name, asset=asset, blocking=blocking, description=text) for name, text in descriptions.items()
     ]
 
 
 def result(
-    asset: dg.AssetKey, name: str, failing: "pd.DataFrame | None" = None, **metadata: Any
+    asset: dg.AssetKey,
+    name: str,
+    failing: "pd.DataFrame | None" = None,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    **metadata: Any,
 ) -> dg.AssetCheckResult:
     """A check result that passes when no row fails; the first failing rows are its table and its description."""
     count = 0 if failing is None else len(failing)
@@ -37,17 +41,23 @@ def result(
         first = ", ".join(f"{column} {value}" for column, value in failing.iloc[0].items())
         description = f"{count:,} {'row fails' if count == 1 else 'rows fail'}, first: {first}"
     return dg.AssetCheckResult(
-        asset_key=asset, check_name=name, passed=count == 0, metadata=shown, description=description
+        asset_key=asset,
+        check_name=name,
+        passed=count == 0,
+        severity=severity,
+        metadata=shown,
+        description=description,
     )
 
 
 def settle(*results: dg.AssetCheckResult) -> Iterator[dg.AssetCheckResult]:
-    """Yields the results to Dagster. Raises CheckError when one failed, so that the asset is not materialized."""
+    """Yields the results to Dagster. Raises CheckError when one failed that is no mere warning, so that the asset is
+    not materialized."""
     yield from results
     failed = [
         f"{each.asset_key.to_user_string()}, check {each.check_name}: {each.description}"
         for each in results
-        if each.asset_key and not each.passed
+        if each.asset_key and not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
     ]
     if failed:
         raise CheckError("; ".join(failed))

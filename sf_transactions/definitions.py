@@ -8,6 +8,7 @@ from sf_transactions.assets import codes, raw, redshift, report, s3, star
 from sf_transactions.provision.jobs import jobs as provision_jobs
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal
+from sf_transactions.resources.raw_files import Ingestion
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.transfer import Transfer
 from sf_transactions.resources.warehouse import Warehouse
@@ -23,7 +24,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     """The assets, jobs and resources for these settings."""
     return dg.Definitions(
         assets=[
-            raw.raw_transactions,
+            *raw.assets,
             *codes.assets,
             *star.assets,
             *s3.assets,
@@ -31,9 +32,23 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *report.assets,
         ],
         jobs=[automation.all_assets, *provision_jobs],
+        sensors=[automation.publication_sensor(Home(path=str(settings.home)))],
+        schedules=[automation.weekly],
         resources={
             "home": Home(path=str(settings.home)),
-            "portal": Portal(base_url=settings.datasf_base_url, app_token=_secret(settings, "datasf_app_token")),
+            "portal": Portal(
+                base_url=settings.datasf_base_url,
+                app_token=_secret(settings, "datasf_app_token"),
+                api=settings.datasf_api,
+                years_at_once=settings.number("datasf_years_at_once", 1),
+                deadline_seconds=settings.number("datasf_deadline_seconds", 1),
+            ),
+            "ingestion": Ingestion(
+                sweep_weeks=settings.number("sweep_weeks", 1),
+                previous_versions=settings.number("previous_versions", 1),
+                continue_without_quarantined=settings.one_of("quarantine", ("stop", "continue")) == "continue",
+                restatement_percent=settings.number("restatement_percent"),
+            ),
             "transfer": Transfer(
                 host=settings.sftp_host,
                 port=settings.port("sftp_port"),

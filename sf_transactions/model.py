@@ -18,6 +18,11 @@ def fiscal_years(today: date) -> range:
     return range(FIRST_FISCAL_YEAR, today.year + (today.month >= 7) + 1)
 
 
+def closed_fiscal_years(today: date) -> range:
+    """Those that are audited by now: the year before the current one stays preliminary for months."""
+    return fiscal_years(today)[:-2]
+
+
 @dataclass(frozen=True)
 class Published:
     """A column of the published dataset, in the words of the portal."""

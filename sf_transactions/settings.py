@@ -24,6 +24,25 @@ class Settings:
     home_dir: str = _setting("SF_TRANSACTIONS_HOME", ".sf_transactions", "where state and output live")
     datasf_base_url: str = _setting("DATASF_BASE_URL", "https://data.sf.gov", "the portal")
     datasf_app_token: str | None = _setting("DATASF_APP_TOKEN", None, "the portal's app token, optional", secret=True)
+    datasf_api: str = _setting(
+        "DATASF_API", "auto", "soda2, soda3, or auto: SODA 3 with an app token where the portal has it, else SODA 2"
+    )
+    datasf_years_at_once: str = _setting("DATASF_YEARS_AT_ONCE", "4", "fiscal years that are fetched side by side")
+    datasf_deadline_seconds: str = _setting(
+        "DATASF_DEADLINE_SECONDS", "3600", "how long a pull may take before it stops, keeping the pages that arrived"
+    )
+    sweep_weeks: str = _setting(
+        "SF_TRANSACTIONS_SWEEP_WEEKS", "4", "after how many weeks a fiscal year is fetched although it seems unchanged"
+    )
+    previous_versions: str = _setting(
+        "SF_TRANSACTIONS_PREVIOUS_VERSIONS", "3", "how many earlier versions of a restated fiscal year are kept"
+    )
+    quarantine: str = _setting(
+        "SF_TRANSACTIONS_QUARANTINE", "stop", "rows of unknown form: stop the run, or continue without them"
+    )
+    restatement_percent: str = _setting(
+        "SF_TRANSACTIONS_RESTATEMENT_PERCENT", "1", "percent of a closed fiscal year's dollars that may move unwarned"
+    )
     s3_bucket: str | None = _setting(
         "S3_BUCKET", None, "the bucket; its name is unique in the world, so it has no default"
     )
@@ -76,6 +95,20 @@ class Settings:
         if not value.isdigit() or not 0 < int(value) < 65536:
             raise SettingsError(f"{env_name(name)} is {value!r}: a port is a number from 1 to 65535")
         return int(value)
+
+    def number(self, name: str, least: int = 0) -> int:
+        """The whole number in field `name`. Raises SettingsError when it is none or less than `least`."""
+        value = getattr(self, name)
+        if not value.isdigit() or int(value) < least:
+            raise SettingsError(f"{env_name(name)} is {value!r}: write a whole number from {least}")
+        return int(value)
+
+    def one_of(self, name: str, words: tuple[str, ...]) -> str:
+        """The word in field `name`. Raises SettingsError when it is none of these."""
+        value = getattr(self, name)
+        if value not in words:
+            raise SettingsError(f"{env_name(name)} is {value!r}: write {' or '.join(words)}")
+        return value
 
     def required(self, name: str) -> str:
         """The text in field `name`. Raises SettingsError naming its variable when it is unset."""

@@ -8,7 +8,7 @@ import dagster as dg
 from sf_transactions import checks
 from sf_transactions.assets.s3 import s3_key
 from sf_transactions.assets.star import star_totals
-from sf_transactions.automation import BY_FISCAL_YEAR
+from sf_transactions.automation import BY_FISCAL_YEAR, WEEKLY
 from sf_transactions.ddl import read, schema_statements, views
 from sf_transactions.model import CODED_DIMENSIONS, STAR, TABLES, TRANSACTION, Table
 from sf_transactions.resources import loading
@@ -55,6 +55,7 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             ),
             metadata=checks.warehouse_metadata(table),
             partitions_def=BY_FISCAL_YEAR["partitions_def"],
+            freshness_policy=WEEKLY,
         )
         for table in STAR
     ],

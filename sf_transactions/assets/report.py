@@ -74,7 +74,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     from sf_transactions.dashboard.page import build
 
     frames = {view: pd.read_csv(home.report(view), dtype=str, keep_default_na=False) for view in views()}
-    source = read_json(home.control_totals(context.partition_keys[-1]), "raw/transactions")["source"]
+    source = read_json(home.source(context.partition_keys[-1]), "raw/transactions")["source"]
     sides = frames[SIDES_VIEW]
     shown = {
         (row.fiscal_year, row.revenue_or_spending): (int(row.transactions), Decimal(row.amount))

@@ -158,7 +158,7 @@ def side_totals(frame) -> dict[str, ControlTotal]:
 
 
 def portal_totals(home: Home, year: str) -> dict[str, ControlTotal]:
-    return totals_from_json(read_json(home.control_totals(year), "raw/transactions")["totals"])
+    return totals_from_json(read_json(home.source(year), "raw/transactions")["totals"])
 
 
 def star_totals(home: Home, year: str) -> dict[str, ControlTotal]:

@@ -1,6 +1,7 @@
 """The home folder: where state and output live, and the lock that lets one run at a time work in it."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 class HomeError(RuntimeError):
@@ -32,8 +35,25 @@ class Home(dg.ConfigurableResource):
     def raw(self, fiscal_year: str) -> Path:
         return self.root / "raw" / f"fiscal_year={fiscal_year}" / "transactions.parquet"
 
-    def control_totals(self, fiscal_year: str) -> Path:
-        return self.raw(fiscal_year).with_name("control_totals.json")
+    def quarantine(self, fiscal_year: str) -> Path:
+        """The published rows that are not of the known form."""
+        return self.raw(fiscal_year).with_name("quarantine.parquet")
+
+    def source(self, fiscal_year: str) -> Path:
+        """What the raw rows are: of which publication, and the portal's fingerprint of them."""
+        return self.raw(fiscal_year).with_name("source.json")
+
+    def previous(self, fiscal_year: str) -> Path:
+        """The folder of earlier versions of a fiscal year, `<publication>.parquet` each."""
+        return self.root / "previous" / f"fiscal_year={fiscal_year}"
+
+    @property
+    def spool(self) -> Path:
+        """Pages that have arrived, by publication, until the pull they belong to is complete."""
+        return self.root / "raw" / ".incoming"
+
+    def restatement(self, fiscal_year: str, publication: int) -> Path:
+        return self.root / "restatements" / f"fiscal_year={fiscal_year}" / f"{publication}.json"
 
     def codes(self, dimension: str, name: str) -> Path:
         return self.root / "codes" / dimension / f"{name}.parquet"
@@ -83,15 +103,31 @@ def locked(root: Path, holder: str) -> Iterator[None]:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` only when it is complete and on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_name(f".{path.name}.incoming")
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield incoming
+            with incoming.open("rb") as file:
+                os.fsync(file.fileno())
+            incoming.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                incoming.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises HomeError in the place of an error that says that this file, or one in this folder, cannot be written."""
     try:
-        yield incoming
-        with incoming.open("rb") as file:
-            os.fsync(file.fileno())
-        incoming.replace(path)
-    finally:
-        incoming.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise HomeError(
+            f"{path} cannot be written: {os.strerror(error.errno)}; what stood there is untouched. Make room, or set "
+            "SF_TRANSACTIONS_HOME to another folder"
+        ) from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+AMOUNT = r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"  # what DECIMAL(18,2) holds
+
 
 class AmountError(ValueError):
     """An amount is no decimal with at most two places; `position` is its row, from 0, and `value` its text."""
@@ -28,17 +30,14 @@ class ControlTotal:
 
 
 def cents(amounts: "pa.ChunkedArray | pa.Array") -> "np.ndarray":
-    """Whole cents (int64) of amounts published as text. Raises AmountError for the first that is none.
-
-    An amount has at most 16 digits before the point, as DECIMAL(18,2) holds them.
-    """
+    """Whole cents (int64) of amounts published as text. Raises AmountError for the first that is none."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if isinstance(amounts, pa.Array):
         amounts = pa.chunked_array([amounts])
-    valid = pc.fill_null(pc.match_substring_regex(amounts, r"^-?[0-9]{1,16}(\.[0-9]{1,2})?$"), False)
+    valid = pc.fill_null(pc.match_substring_regex(amounts, AMOUNT), False)
     position = pc.index(valid, False).as_py()
     if position >= 0:
         raise AmountError(position, amounts[position].as_py())
@@ -77,6 +76,30 @@ def control_totals(table: "pa.Table") -> dict[str, ControlTotal]:
         row["side"]: ControlTotal(row["low_count"], dollars((row["high_sum"] << 32) + row["low_sum"]))
         for row in sums.to_pylist()
     }
+
+
+def published_totals(table: "pa.Table | pa.RecordBatch") -> dict[str, ControlTotal]:
+    """The totals of both sides as the portal computes them: of amounts that are none it counts the row alone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = pa.table({name: table[name] for name in ("revenue_or_spending", "amount")})
+    known = pc.fill_null(pc.match_substring_regex(rows["amount"], AMOUNT), False)
+    totals = control_totals(rows.filter(known))
+    for row in rows.filter(pc.invert(known)).to_pylist():
+        try:
+            amount = Decimal(row["amount"])
+        except (TypeError, ArithmeticError):
+            amount = Decimal(0)
+        add_totals(totals, {row["revenue_or_spending"]: ControlTotal(1, amount)})
+    return totals
+
+
+def add_totals(totals: dict[str, ControlTotal], more: Mapping[str, ControlTotal]) -> None:
+    """Adds `more` to `totals`, side by side."""
+    for side, total in more.items():
+        before = totals.get(side, ControlTotal(0, Decimal(0)))
+        totals[side] = ControlTotal(before.rows + total.rows, before.amount + total.amount)
 
 
 def totals_json(totals: Mapping[str, ControlTotal]) -> dict[str, dict[str, int | str]]:

@@ -63,26 +63,7 @@ class Pipeline:
                 run_config={"resources": {"portal": {"config": portal}}},
                 raise_on_error=False,
             )
-            told = "\n".join(
-                f"{entry.user_message} {entry.dagster_event}" for entry in instance.all_logs(result.run_id)
-            )
-        failed = [event for event in result.all_events if event.is_step_failure]
-        return Run(
-            result.success,
-            {_root(event.step_failure_data.error) for event in failed},
-            {
-                f"{check.asset_key.to_user_string()}:{check.check_name}": check.passed
-                for check in result.get_asset_check_evaluations()
-            },
-            {
-                event.asset_key.to_user_string(): {
-                    name: value.value
-                    for name, value in event.step_materialization_data.materialization.metadata.items()
-                }
-                for event in result.get_asset_materialization_events()
-            },
-            told,
-        )
+            return outcome(result, instance)
 
     def query(self, statement: str) -> list[tuple]:
         frame = Warehouse.from_settings(self.settings).query(statement)
@@ -115,6 +96,28 @@ class Pipeline:
         """The same warehouse from another home, which holds nothing but the keys."""
         shutil.copytree(self.settings.home / "keys", folder / "keys")
         return Pipeline(replace(self.settings, home_dir=str(folder)))
+
+
+def outcome(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> Run:
+    failed = [event for event in result.all_events if event.is_step_failure]
+    return Run(
+        result.success,
+        {_root(event.step_failure_data.error) for event in failed},
+        {
+            f"{check.asset_key.to_user_string()}:{check.check_name}": check.passed
+            for check in result.get_asset_check_evaluations()
+        },
+        {
+            event.asset_key.to_user_string(): {
+                name: [record.data for record in value.records]
+                if isinstance(value, dg.TableMetadataValue)
+                else value.value
+                for name, value in event.step_materialization_data.materialization.metadata.items()
+            }
+            for event in result.get_asset_materialization_events()
+        },
+        "\n".join(f"{entry.user_message} {entry.dagster_event}" for entry in instance.all_logs(result.run_id)),
+    )
 
 
 def _root(error) -> str:

@@ -72,9 +72,18 @@ class Handler(BaseHTTPRequestHandler):
         elif url.path == METADATA:
             self.honest(_metadata(self.server.columns))
         elif url.path == RESOURCE:
-            self.honest(_totals(self.server.rows) if "$select" in query else self.server.every_page(self.page(query)))
+            self.honest(self.answered(query))
         else:
             self.answer(404, _error("not_found", "no such resource"))
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(404, _error("not_found", "no such resource"))
+
+    def answered(self, query: dict[str, str]) -> bytes:
+        if "$select" not in query:
+            return self.server.every_page(self.page(query))
+        return _signals(query, self.server.rows) if "distinct" in query["$select"] else _totals(self.server.rows)
 
     def page(self, query: dict[str, str]) -> bytes:
         assert set(query) == {"$where", "$order", "$limit", "$offset"}, query
@@ -132,6 +141,16 @@ def _totals(rows: list[dict]) -> bytes:
         for (year, side), amounts in sorted(groups.items())
     ]
     return csv_body(["fiscal_year", "revenue_or_spending", "n", "total"], answer)
+
+
+def _signals(query: dict[str, str], rows: list[dict]) -> bytes:
+    names = re.findall(r"count\(distinct (\w+)\) AS n_\1", query["$select"])
+    answer = [
+        {"fiscal_year": year}
+        | {f"n_{name}": str(len({row[name] for row in rows if row["fiscal_year"] == year} - {None})) for name in names}
+        for year in sorted({row["fiscal_year"] for row in rows})
+    ]
+    return csv_body(["fiscal_year", *(f"n_{name}" for name in names)], answer)
 
 
 def _sum(amounts: list[str]) -> Decimal:

@@ -79,7 +79,9 @@ def test_a_column_that_the_portal_no_longer_has(loaded):
 def test_an_amount_that_is_not_a_number(loaded):
     with (
         scripted_portal(*altered("amount", "one hundred").to_pylist()) as portal,
-        refused(loaded, "fiscal year 2018, row 3", "amount 'one hundred'") as check,
+        refused(
+            loaded, "raw/transactions", "fiscal_year 2018", "amount 'one hundred' is no number of dollars"
+        ) as check,
     ):
         check(loaded.run(portal.url, *YEARS))
 
@@ -96,8 +98,8 @@ def test_a_body_that_is_truncated_every_time(loaded, fault):
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [
-        ("revenue_or_spending", "Sideways", ("raw/transactions", "fiscal_year 2018", "revenue_or_spending Sideways")),
-        ("related_govt_units", "Maybe", ("codes/program", "column related_govt_units", "Maybe")),
+        ("revenue_or_spending", "Sideways", ("raw/transactions", "fiscal_year 2018", "revenue_or_spending 'Sideways'")),
+        ("related_govt_units", "Maybe", ("raw/transactions", "fiscal_year 2018", "related_govt_units 'Maybe'")),
         ("fiscal_year", "2051", ("raw/transactions", "fiscal_year 2051", "rows 1")),
         ("program", "p" * 301, ("codes/program", "column program", "longer than 300 bytes", "p" * 301)),
     ],

@@ -1,10 +1,15 @@
 import logging
 import socket
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from sf_transactions.local.portal import Portal as StandIn
+from sf_transactions.local.sample import generate
 from sf_transactions.model import PUBLISHED_NAMES
 from sf_transactions.resources.portal import Portal, PortalError
 from sf_transactions.transform.amounts import ControlTotal
@@ -28,9 +33,18 @@ def door(served, **settings) -> Portal:
     return Portal(base_url=served.url, **({"backoff_seconds": 0.001, "attempts": 3, "page_size": 5} | settings))
 
 
-def year_2025(portal: Portal) -> pa.Table:
+def year_2025(portal: Portal, folder: Path | None = None) -> pa.Table:
+    """The file of fiscal year 2025, whose pages are kept in the folder."""
     published = portal.control_totals()
-    return portal.fiscal_year("2025", {side: total for (year, side), total in published.items() if year == "2025"})
+    expected = {side: total for (year, side), total in published.items() if year == "2025"}
+    return arrived(portal, "2025", expected, folder)
+
+
+def arrived(portal: Portal, year: str, expected, folder: Path | None = None) -> pa.Table:
+    with tempfile.TemporaryDirectory() as ours:
+        incoming = Path(ours) / "incoming.parquet"
+        portal.fiscal_year(year, expected, incoming, folder or Path(ours))
+        return pq.read_table(incoming)
 
 
 def test_the_rows_arrive_in_order_as_text_exactly_as_published(served):
@@ -80,7 +94,7 @@ def test_quotes_commas_newlines_and_foreign_letters_survive(served):
 
 
 def test_a_year_that_the_portal_lacks_is_empty_with_every_column(served):
-    table = door(served).fiscal_year("2003", {})
+    table = arrived(door(served), "2003", {})
     assert table.num_rows == 0
     assert tuple(table.column_names) == PUBLISHED_NAMES
 
@@ -103,6 +117,23 @@ def test_the_app_token_is_sent_when_set(served):
     served.token = TOKEN
     assert year_2025(door(served, app_token=TOKEN)).num_rows == 7
     assert {headers["X-App-Token"] for _, _, headers in served.asked} == {TOKEN}
+
+
+def test_a_portal_without_soda_3_is_asked_in_soda_2_and_the_reason_is_logged(served, caplog):
+    served.token = TOKEN
+    assert year_2025(door(served, app_token=TOKEN)).num_rows == 7
+    (told,) = [record.message for record in caplog.records]
+    assert told == "SODA 3 answers 404 (no such resource): going on in SODA 2"
+
+
+def test_soda_3_alone_is_an_error_where_the_portal_has_none(served):
+    served.token = TOKEN
+    with pytest.raises(PortalError, match="answered 404"):
+        door(served, app_token=TOKEN, api="soda3").control_totals()
+    with pytest.raises(PortalError, match="set DATASF_APP_TOKEN, or DATASF_API=soda2"):
+        door(served, api="soda3").control_totals()
+    with pytest.raises(PortalError, match="DATASF_API is 'soap': write one of auto, soda2, soda3"):
+        door(served, api="soap").control_totals()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +182,7 @@ def test_a_fault_that_stays_ends_in_one_sentence_that_names_portal_and_year(serv
     expected = {"Spending": ControlTotal(7, Decimal("22.75"))}
     served.faults = [fault] * 50
     with pytest.raises(PortalError, match=told) as error:
-        door(served).fiscal_year("2025", expected)
+        arrived(door(served), "2025", expected)
     assert served.url in str(error.value)
     assert "fiscal year 2025" in str(error.value)
     assert "\n" not in str(error.value)
@@ -163,7 +194,7 @@ def test_a_page_that_comes_short_once_is_fetched_again(served):
     short = script.csv_body(list(PUBLISHED_NAMES), served.rows[:3])
     totals = door(served).control_totals()
     served.faults = [script.sends(short), script.sends(script.csv_body(list(PUBLISHED_NAMES), []))]
-    assert door(served).fiscal_year("2025", {"Spending": totals["2025", "Spending"]}).num_rows == 7
+    assert arrived(door(served), "2025", {"Spending": totals["2025", "Spending"]}).num_rows == 7
 
 
 def test_rows_that_never_arrive_are_told_with_both_counts(served):
@@ -205,11 +236,85 @@ def test_the_order_of_columns_does_not_matter_even_between_pages(served):
     assert year_2025(door(served)).to_pylist() == served.rows
 
 
-@pytest.mark.parametrize(("amount", "told"), [("1,234.56", "'1,234.56'"), ("1.005", "'1.005'"), (None, "is null")])
-def test_an_amount_that_is_none_is_named_with_its_row(served, amount, told):
-    served.rows[5]["amount"] = amount
-    with pytest.raises(PortalError, match=f"fiscal year 2025, row 6: the amount {told}"):
-        year_2025(door(served))
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("amount", "1,234.56", "amount '1,234.56' is no number of dollars with at most two decimals"),
+        ("amount", "1.005", "amount '1.005' is no number of dollars with at most two decimals"),
+        ("amount", None, "amount null is no number of dollars with at most two decimals"),
+        ("related_govt_units", "yes", "related_govt_units 'yes' is neither Yes nor No"),
+        ("related_govt_units", None, "related_govt_units null is neither Yes nor No"),
+        ("revenue_or_spending", "Transfer", "revenue_or_spending 'Transfer' is neither Revenue nor Spending"),
+    ],
+)
+def test_a_row_of_unknown_form_is_set_apart_with_its_reason(served, tmp_path, column, value, reason):
+    served.rows[5][column] = value
+    portal = door(served)
+    expected = {side: total for (_, side), total in portal.control_totals().items()}
+    found = portal.fiscal_year("2025", expected, tmp_path / "incoming.parquet", tmp_path)
+    assert found.totals == expected
+    assert found.quarantined.to_pylist() == [{"reason": reason} | served.rows[5]]
+    assert pq.read_table(tmp_path / "incoming.parquet").to_pylist() == served.rows[:5] + served.rows[6:]
+
+
+def test_pages_that_arrived_are_not_asked_for_again(served, tmp_path):
+    served.faults = [lambda handler, body: handler.answer(200, body)] * 2 + [script.status(500)] * 3
+    with pytest.raises(PortalError):
+        year_2025(door(served), tmp_path)  # the totals and the first page came
+    served.asked.clear()
+    assert year_2025(door(served), tmp_path).to_pylist() == served.rows
+    assert [query["$offset"] for query in served.pages_asked] == ["5"]
+
+
+def test_a_portal_that_drips_is_given_up_and_told(served):
+    def drip(handler, body):
+        import contextlib
+        import time
+
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for number in range(200):
+                handler.wfile.write(body[number : number + 1])
+                time.sleep(0.01)
+        handler.close_connection = True
+
+    served.faults = [drip] * 2
+    with pytest.raises(PortalError, match="the answer drips"):
+        door(served, attempts=2, timeout_seconds=0.05).metadata()
+
+
+def test_the_deadline_ends_the_asking(served):
+    served.faults = [script.status(429, Retry_After="600")] * 9
+    with pytest.raises(PortalError, match="not done within 30 s; the pages that arrived are kept"):
+        door(served, deadline_seconds=30).metadata()
+
+
+def test_both_dialects_give_the_same_bytes(tmp_path):
+    served = StandIn(generate(300, years=range(2017, 2020))).start()
+    (token,) = served.tokens
+    files = []
+    try:
+        for api in ("soda2", "soda3"):
+            portal = Portal(base_url=served.url, app_token=token, api=api, page_size=30)
+            totals = portal.control_totals()
+            signals = portal.signals()
+            expected = {side: total for (year, side), total in totals.items() if year == "2018"}
+            portal.fiscal_year("2018", expected, tmp_path / api, tmp_path / "spool")
+            files.append((totals, signals, (tmp_path / api).read_bytes()))
+        assert {path.split("?")[0] for method, path, _ in served.requests if method == "POST"} == {
+            "/api/v3/views/bpnb-jwfb/query.csv"
+        }
+    finally:
+        served.stop()
+    assert files[0] == files[1]
+    assert files[0][1]["2018"]["program"] > 1
+
+
+def test_a_portal_that_counts_no_distinct_values_has_no_signals(served):
+    served.faults = [script.status(400, "No such function")]
+    assert door(served).signals() is None
 
 
 def test_a_portal_that_is_down_is_named():

@@ -1,0 +1,346 @@
+"""What changed at the portal is found cheaply and fetched exactly, whatever the portal does meanwhile."""
+
+import json
+import os
+import random
+import resource
+import stat
+from decimal import Decimal
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sf_transactions.assets.raw import raw_restatements, raw_transactions
+from sf_transactions.local.portal import Fault, Portal
+from sf_transactions.local.sample import generate
+from sf_transactions.resources.home import Home
+from sf_transactions.resources.portal import Portal as Door
+from sf_transactions.resources.raw_files import Ingestion
+from sf_transactions_tests.integration.pipeline import Run, outcome
+from sf_transactions_tests.rows import published
+
+FIRST, LAST = 2016, 2019
+SMALL = published(
+    *(
+        {"fiscal_year": str(year), "program": f"Program {row}", "amount": f"{row}.25"}
+        for year in range(2016, 2020)
+        for row in range(12)
+    )
+)
+
+
+@pytest.fixture
+def served():
+    portal = Portal(SMALL).start()
+    yield portal
+    portal.stop()
+
+
+@pytest.fixture
+def home(tmp_path) -> Home:
+    return Home(path=str(tmp_path / "home"))
+
+
+def pull(served: Portal, home: Home, first: int = FIRST, last: int = LAST, door=None, **ingestion) -> Run:
+    """A run of the raw assets alone."""
+    settings = {"page_size": 5, "backoff_seconds": 0.001} | (door or {})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [raw_transactions, raw_restatements],
+            resources={
+                "home": home,
+                "portal": Door(base_url=served.url, **settings),
+                "ingestion": Ingestion(**ingestion),
+            },
+            tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
+            instance=instance,
+            raise_on_error=False,
+        )
+        return outcome(result, instance)
+
+
+def rows(home: Home, year: int) -> list[str]:
+    """The rows of a fiscal year in an order of their own."""
+    return sorted(map(json.dumps, pq.read_table(home.raw(str(year)), partitioning=None).to_pylist()))
+
+
+def of(table: pa.Table, year: int) -> list[str]:
+    return sorted(json.dumps(row) for row in table.to_pylist() if row["fiscal_year"] == str(year))
+
+
+def holds(home: Home, table: pa.Table, first: int = FIRST, last: int = LAST) -> bool:
+    return all(rows(home, year) == of(table, year) for year in range(first, last + 1))
+
+
+def files(home: Home) -> dict[Path, tuple[int, int]]:
+    """Inode and time of every file of raw, which change when it is rewritten."""
+    found = (path for path in (home.root / "raw").rglob("*") if path.is_file())
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+
+
+def changed(table: pa.Table, where, **values: str) -> pa.Table:
+    return published(*(row | (values if where(row) else {}) for row in table.to_pylist()))
+
+
+def in_2018(row: dict) -> bool:
+    return row["fiscal_year"] == "2018" and row["program"] == "Program 7"
+
+
+def test_every_year_arrives_exactly_as_published(served, home):
+    run = pull(served, home)
+    assert run.success, run.errors
+    assert holds(home, SMALL)
+    assert not home.spool.joinpath(str(served.rows_updated_at)).exists()
+
+
+def test_where_nothing_changed_three_requests_tell_and_no_file_is_touched(served, home):
+    assert pull(served, home).success
+    before = files(home)
+    served.requests.clear()
+    run = pull(served, home)
+    assert run.success, run.errors
+    assert len(served.requests) <= 3, served.requests
+    assert files(home) == before
+    assert run.materialized["raw/transactions"]["dagster/row_count"] == 48
+
+
+def test_a_publication_that_changes_nothing_touches_no_file(served, home):
+    assert pull(served, home).success
+    before = files(home)
+    served.republish(SMALL)
+    served.requests.clear()
+    assert pull(served, home).success
+    assert len(served.requests) <= 3
+    assert files(home) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"amount": "1000"}, "other rows or dollars"),
+        ({"department": "Department of the people"}, "other names or codes"),
+        ({"character_code": "WAGES"}, "other names or codes"),
+    ],
+)
+def test_of_one_changed_year_only_its_pages_are_fetched(served, home, values, reason):
+    assert pull(served, home).success
+    before = files(home)
+    table = changed(SMALL, lambda row: row["fiscal_year"] == "2018" and row["program"] == "Program 7", **values)
+    served.republish(table)
+    served.requests.clear()
+    run = pull(served, home)
+    assert run.success, run.errors
+    pages = [path for _, path, _ in served.requests if "where" in path]
+    assert len(pages) == 3
+    assert all("2018" in path for path in pages)
+    assert {path.parent.name for path in files(home).items() ^ before.items() for path in path[:1]} == {
+        "fiscal_year=2018"
+    }
+    assert holds(home, table)
+    assert run.materialized["raw/transactions"]["fetched"] == {"2018": reason}
+
+
+def test_a_year_that_was_not_fetched_for_weeks_is_swept_and_stays_when_it_is_the_same(served, home):
+    assert pull(served, home).success
+    source = json.loads(home.source("2017").read_text())
+    home.source("2017").write_text(json.dumps(source | {"fetched_at": source["fetched_at"] - 5 * 7 * 24 * 3600}))
+    before = home.raw("2017").stat().st_ino
+    run = pull(served, home)
+    assert run.materialized["raw/transactions"]["fetched"] == {"2017": "not fetched for 4 weeks"}
+    assert home.raw("2017").stat().st_ino == before
+    assert json.loads(home.source("2017").read_text())["fetched_at"] >= source["fetched_at"]
+
+
+def test_a_file_that_is_not_the_one_described_is_fetched_again(served, home):
+    assert pull(served, home).success
+    pq.write_table(pq.read_table(home.raw("2017"), partitioning=None).slice(1), home.raw("2017"))
+    run = pull(served, home)
+    assert run.materialized["raw/transactions"]["fetched"] == {"2017": "not here yet"}
+    assert holds(home, SMALL)
+
+
+def test_a_publication_in_the_middle_of_a_pull_starts_it_over(served, home):
+    table = changed(SMALL, in_2018, amount="99.5")
+    asked = []
+
+    def republish(number: int, path: str) -> None:
+        asked.append(path)
+        if len(asked) == 8:
+            served.republish(table)
+
+    served.faults = republish
+    run = pull(served, home)
+    assert run.success, run.errors
+    assert "starting over" in run.told
+    assert holds(home, table)
+
+
+def test_a_portal_that_publishes_all_the_time_is_given_up_and_the_last_good_state_stays(served, home):
+    assert pull(served, home).success
+    before = files(home)
+    table = changed(SMALL, in_2018, amount="99.5")
+    served.republish(table)
+
+    def republish(number: int, path: str) -> None:
+        if "where" in path:
+            served.republish(table)
+
+    served.faults = republish
+    run = pull(served, home)
+    assert not run.success
+    assert "republished the dataset 3 times while it was being read" in next(iter(run.errors))
+    assert {path: seen for path, seen in files(home).items() if home.spool not in path.parents} == before
+
+
+FAULTS = {
+    "throttled": Fault(status=429, retry_after=0),
+    "internal error": Fault(status=500),
+    "bad gateway": Fault(status=502),
+    "unavailable": Fault(status=503),
+    "gateway timeout": Fault(status=504),
+    "still working": Fault(status=202),
+    "cut": Fault(cut=True),
+    "reset": Fault(reset=True),
+    "rows lost": Fault(lost_rows=1),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_at_every_third_request_is_retried_and_told(served, home, fault):
+    served.faults = lambda number, path: fault if number % 3 == 1 else None
+    run = pull(served, home)
+    assert run.success, run.errors
+    assert holds(home, SMALL)
+
+
+def test_all_years_arrive_exactly_through_a_mix_of_faults(home):
+    table = generate(3000)
+    years = sorted({int(year) for year in table["fiscal_year"].to_pylist()})
+    chance = random.Random(2019)
+    kinds = list(FAULTS.values())
+    struck = []
+
+    def mix(number: int, path: str) -> Fault | None:
+        fault = chance.choice(kinds) if chance.random() < 0.2 else None
+        struck.append(fault)
+        return fault
+
+    served = Portal(table, faults=mix).start()
+    try:
+        run = pull(served, home, years[0], years[-1], door={"page_size": 15})
+    finally:
+        served.stop()
+    assert run.success, run.errors
+    assert len(struck) >= 200
+    assert sum(fault is not None for fault in struck) >= 30
+    assert holds(home, table, years[0], years[-1])
+
+
+def test_a_row_of_unknown_form_stops_the_run_and_is_shown(served, home):
+    served.republish(changed(SMALL, in_2018, related_govt_units="PERHAPS"))
+    run = pull(served, home)
+    assert not run.success
+    assert run.checks["raw/transactions:known_form"] is False
+    (error,) = run.errors
+    assert "known_form: 1 row fails, first: fiscal_year 2018, reason related_govt_units 'PERHAPS' is neither" in error
+
+
+def test_a_row_of_unknown_form_is_left_out_when_the_settings_say_so(served, home):
+    table = changed(SMALL, in_2018, related_govt_units="PERHAPS")
+    served.republish(table)
+    run = pull(served, home, continue_without_quarantined=True)
+    assert run.success, run.errors
+    assert run.checks["raw/transactions:known_form"] is False
+    assert run.materialized["raw/transactions"]["quarantined_rows"] == 1
+    assert rows(home, 2018) == [row for row in of(table, 2018) if "PERHAPS" not in row]
+    (apart,) = pq.read_table(home.quarantine("2018"), partitioning=None).to_pylist()
+    assert apart["reason"] == "related_govt_units 'PERHAPS' is neither Yes nor No"
+    source = json.loads(home.source("2018").read_text())
+    kept, quarantined, said = (source[name]["Spending"] for name in ("totals", "quarantined", "published"))
+    assert kept["rows"] + quarantined["rows"] == said["rows"] == 12
+    assert Decimal(kept["amount"]) + Decimal(quarantined["amount"]) == Decimal(said["amount"])
+
+
+def test_a_fiscal_year_that_is_none_is_named_with_a_row(served, home):
+    served.republish(changed(SMALL, in_2018, fiscal_year="20188"))
+    run = pull(served, home)
+    (error,) = run.errors
+    assert "known_fiscal_years" in error
+    assert "fiscal_year 20188" in error
+    assert "'program': 'Program 7'" in error
+
+
+def test_a_new_column_is_kept_and_warned_about(served, home):
+    assert pull(served, home).success
+    served.republish(SMALL.append_column("ledger", pa.array(["01"] * SMALL.num_rows)))
+    run = pull(served, home)
+    assert run.success, run.errors
+    assert run.checks["raw/transactions:no_new_columns"] is False
+    assert pq.read_table(home.raw("2018"), partitioning=None)["ledger"].to_pylist() == ["01"] * 12
+
+
+def test_a_restated_year_says_what_changed_and_keeps_the_version_before(served, home):
+    assert pull(served, home).success
+    first = of(SMALL, 2018)
+    served.republish(changed(SMALL, in_2018, amount="1007.25"))
+    run = pull(served, home, restatement_percent=1)
+    assert run.success, run.errors
+    table = run.materialized["raw/restatements"]["restatements"]
+    assert [{name: record[name] for name in ("change", "rows", "dollars")} for record in table] == [
+        {"change": "added", "rows": "1", "dollars": "1007.25"},
+        {"change": "removed", "rows": "1", "dollars": "7.25"},
+    ]
+    (version,) = home.previous("2018").glob("*.parquet")
+    assert sorted(map(json.dumps, pq.read_table(version, partitioning=None).to_pylist())) == first
+    assert run.checks["raw/restatements:closed_years_stand"] is False
+
+
+def test_relabelled_rows_are_no_warning(served, home):
+    assert pull(served, home).success
+    served.republish(changed(SMALL, in_2018, character_code="WAGES"))
+    run = pull(served, home)
+    (record,) = run.materialized["raw/restatements"]["restatements"]
+    assert (record["change"], record["rows"]) == ("relabelled", "1")
+    assert run.checks["raw/restatements:closed_years_stand"] is True
+
+
+def test_only_so_many_earlier_versions_are_kept(served, home):
+    for amount in range(5):
+        served.republish(changed(SMALL, in_2018, amount=f"{amount}.01"))
+        assert pull(served, home, previous_versions=2).success
+    assert len(list(home.previous("2018").glob("*.parquet"))) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_home_that_cannot_be_written_is_named_and_stays_as_it_was(served, home):
+    assert pull(served, home).success
+    before = files(home)
+    served.republish(changed(SMALL, in_2018, amount="99.5"))
+    folder = home.raw("2018").parent
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        run = pull(served, home)
+    finally:
+        folder.chmod(stat.S_IRWXU)
+    assert not run.success
+    assert "cannot be written: Permission denied" in next(iter(run.errors))
+    assert files(home) == before
+
+
+def test_a_disk_that_takes_no_more_is_named_and_the_partition_before_stays(served, home):
+    assert pull(served, home).success
+    before = files(home)
+    served.republish(changed(SMALL, in_2018, amount="99.5"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        run = pull(served, home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not run.success
+    (error,) = run.errors
+    assert "cannot be written: File too large; what stood there is untouched. Make room" in error
+    assert files(home) == before
