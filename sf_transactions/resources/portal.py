@@ -28,9 +28,10 @@ log = logging.getLogger("sf_transactions.portal")
 
 TOTALS_LIMIT = 50_000
 ROWS_AT_ONCE = 20_000  # rows that are held in memory before they are written
-SIGNALS = tuple(
+LABELS = tuple(
     name for dimension in CODED_DIMENSIONS for level in dimension.levels for name in (level, code_column(level))
 )
+SIGNALS = ("count(distinct {0}) AS n_{0}", "min({0}) AS first_{0}", "max({0}) AS last_{0}")
 
 
 @dataclass(frozen=True)
@@ -92,20 +93,23 @@ class Portal(dg.ConfigurableResource):
         query = Query(TOTALS_LIMIT, select=f"{by},count(*) AS n,sum(amount) AS total", group=by, order=by)
         return self._client.query(query, "the control totals", lambda answer: _totals(_table(answer)))
 
-    def signals(self) -> dict[str, dict[str, int]] | None:
-        """How many distinct names and codes each fiscal year has, by column: what sums do not show is relabelling.
+    def signals(self) -> dict[str, dict[str, str]] | None:
+        """Of each fiscal year and column of names or codes, how many there are, the first and the last in the alphabet:
+        sums do not show relabelling.
 
-        None where the portal does not count distinct values.
+        A portal that has no first and last of texts gives the numbers alone, one that counts nothing distinct None.
         """
-        counts = ",".join(f"count(distinct {name}) AS n_{name}" for name in SIGNALS)
-        query = Query(TOTALS_LIMIT, select=f"fiscal_year,{counts}", group="fiscal_year", order="fiscal_year")
-        try:
-            return self._client.query(query, "the counts of names and codes", lambda answer: _signals(_table(answer)))
-        except PortalError as error:
-            if " answered 400 " not in str(error):
-                raise
-            log.warning("%s: relabelled years are found by the sweep alone", error)
-            return None
+        for functions in SIGNALS, SIGNALS[:1]:
+            select = ",".join(template.format(name) for name in LABELS for template in functions)
+            query = Query(TOTALS_LIMIT, select=f"fiscal_year,{select}", group="fiscal_year", order="fiscal_year")
+            try:
+                return self._client.query(query, "the names and codes", lambda answer: _signals(_table(answer)))
+            except PortalError as error:
+                if " answered 400 " not in str(error):
+                    raise
+                log.warning("%s", error)
+        log.warning("years in which names or codes alone changed are found by the sweep")
+        return None
 
     def fiscal_year(
         self,
@@ -289,11 +293,10 @@ def _totals(table: "pa.Table") -> dict[tuple[str, str], ControlTotal]:
     return totals
 
 
-def _signals(table: "pa.Table") -> dict[str, dict[str, int]]:
-    try:
-        return {str(row["fiscal_year"]): {name: int(row[f"n_{name}"]) for name in SIGNALS} for row in table.to_pylist()}
-    except (KeyError, TypeError, ValueError):
-        raise Garbled(f"no counts in the columns {', '.join(table.column_names)}"[:300]) from None
+def _signals(table: "pa.Table") -> dict[str, dict[str, str]]:
+    if not {"fiscal_year", *(f"n_{name}" for name in LABELS)} <= set(table.column_names):
+        raise Garbled(f"no counts in the columns {', '.join(table.column_names)}"[:300])
+    return {str(row.pop("fiscal_year")): {name: str(value) for name, value in row.items()} for row in table.to_pylist()}
 
 
 def _quoted(text: str) -> str:

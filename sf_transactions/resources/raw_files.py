@@ -32,10 +32,10 @@ class Ingestion(dg.ConfigurableResource):
 
 @dataclass(frozen=True)
 class Published:
-    """What the portal says of a fiscal year: rows and dollars by side, and how many distinct names and codes."""
+    """What the portal says of a fiscal year: rows and dollars by side, and its names and codes in a few signs."""
 
     totals: dict[str, ControlTotal]
-    signals: dict[str, int] | None
+    signals: dict[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Source:
     rows_updated_at: int
     fetched_at: int
     published: dict
-    signals: dict[str, int] | None
+    signals: dict[str, str] | None
     columns: list[str]
     totals: dict
     quarantined: dict
@@ -99,7 +99,7 @@ def changed(
             reasons[year] = "not here yet"
         elif totals_from_json(source.published) != says.totals:
             reasons[year] = "other rows or dollars"
-        elif None not in (says.signals, source.signals) and source.signals != says.signals:
+        elif _differ(source.signals, says.signals):
             reasons[year] = "other names or codes"
         elif set(source.columns) != set(columns):
             reasons[year] = "other columns"
@@ -108,12 +108,17 @@ def changed(
     return reasons
 
 
+def _differ(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> bool:
+    """Whether two sets of signals differ in what both tell."""
+    return one is not None and other is not None and any(one[name] != other[name] for name in one.keys() & other.keys())
+
+
 def place(
     home: Home,
     year: str,
     incoming: Path,
     arrived: Arrived,
-    signals: dict[str, int] | None,
+    signals: dict[str, str] | None,
     metadata: PortalMetadata,
     now: float,
     versions: int,

@@ -5,6 +5,9 @@ import os
 import random
 import resource
 import stat
+import subprocess
+import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -344,3 +347,45 @@ def test_a_disk_that_takes_no_more_is_named_and_the_partition_before_stays(serve
     (error,) = run.errors
     assert "cannot be written: File too large; what stood there is untouched. Make room" in error
     assert files(home) == before
+
+
+@pytest.mark.full
+def test_killed_at_any_moment_the_same_command_ends_exactly_with_fewer_requests(tmp_path):
+    table = generate(3000)
+    years = sorted({int(year) for year in table["fiscal_year"].to_pylist()})
+    served = Portal(table, faults=lambda number, path: time.sleep(0.02)).start()
+    chance = random.Random(9)
+
+    def command(home: Path) -> subprocess.Popen:
+        arguments = ["-m", "dagster", "asset", "materialize", "-m", "sf_transactions", "--select", "raw/transactions"]
+        return subprocess.Popen(
+            [sys.executable, *arguments, "--partition-range", f"{years[0]}...{years[-1]}"],
+            env=os.environ
+            | {
+                "SF_TRANSACTIONS_HOME": str(home),
+                "DAGSTER_HOME": str(tmp_path),
+                "DATASF_BASE_URL": served.url,
+                "DATASF_YEARS_AT_ONCE": "2",
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    try:
+        assert command(tmp_path / "fresh").wait(120) == 0
+        fresh = len(served.requests)
+        home = Home(path=str(tmp_path / "home"))
+        for _ in range(10):
+            served.requests.clear()
+            with command(home.root) as process:
+                moment = chance.randint(1, 12)
+                while len(served.requests) < moment and process.poll() is None:
+                    time.sleep(0.001)
+                process.kill()
+        served.requests.clear()
+        assert command(home.root).wait(120) == 0
+        assert len(served.requests) < fresh
+    finally:
+        served.stop()
+    assert holds(home, table, years[0], years[-1])
