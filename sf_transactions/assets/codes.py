@@ -9,6 +9,7 @@ from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import schema_statements
 from sf_transactions.model import CODED_DIMENSIONS, Dimension
+from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.loading import evidence_of_other_years
 from sf_transactions.resources.warehouse import Warehouse, execute
@@ -51,23 +52,32 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
         import pandas as pd
 
         years = context.partition_keys
-        ours, filled = _evidence(home, dimension, years)
         with warehouse.connect() as connection:
             for statement in schema_statements():
                 execute(connection, statement)
             connection.commit()
             others = evidence_of_other_years(connection, dimension, [int(year) for year in years])
-        evidence = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
-        mapped = mapping(evidence, dimension)
-        failing = checks.schema_failures(ours, checks.table_schema(dimension.evidence))
-        kept = mapped[mapped["kept"]].groupby(["level", *dimension.levels], dropna=False).size()
+        kept = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
+        of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False))
+        if all(made.stands(file, of) for file in kept):
+            evidence, mapped = map(pd.read_parquet, kept)
+            filled = made.facts(kept[0], "codes/*")["filled"]
+        else:
+            ours, filled = _evidence(home, dimension, years)
+            evidence = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
+            mapped = mapping(evidence, dimension)
+        names = mapped[mapped["kept"]].groupby(["level", *dimension.levels], dropna=False).size()
         yield from checks.settle(
-            checks.result(key, "schema", failing),
-            checks.result(key, "many_to_one", kept[kept != 1].rename("codes").reset_index()),
+            checks.result(
+                key, "schema", checks.schema_failures(_of(evidence, years), checks.table_schema(dimension.evidence))
+            ),
+            checks.result(key, "many_to_one", names[names != 1].rename("codes").reset_index()),
         )
-        for name, frame in (("evidence", evidence), ("mapping", mapped)):
-            with replacing(home.codes(dimension.name, name)) as incoming:
-                frame.to_parquet(incoming, index=False)
+        for file, frame in zip(kept, (evidence, mapped), strict=True):
+            if not made.stands(file, of):
+                with replacing(file) as incoming:
+                    frame.to_parquet(incoming, index=False)
+                made.note(file, of, filled=filled)
         several = mapped.groupby(["level", *dimension.levels], dropna=False)["code"].transform("size") > 1
         yield dg.MaterializeResult(
             asset_key=key,
@@ -82,6 +92,10 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
         )
 
     return codes
+
+
+def _of(evidence, years):
+    return evidence[evidence["fiscal_year"].isin([int(year) for year in years])].reset_index(drop=True)
 
 
 def _evidence(home: Home, dimension: Dimension, years) -> tuple:

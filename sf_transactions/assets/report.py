@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import read, views
 from sf_transactions.model import SCHEMA, STAR
+from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.warehouse import Warehouse
 
@@ -71,8 +73,9 @@ def dashboard(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     """One HTML page with totals and the charts, which opens from disk without a network."""
     import pandas as pd
 
-    from sf_transactions.dashboard.page import build
+    from sf_transactions.dashboard import page
 
+    views_made = [made.sha256(home.report(view)) for view in views()]
     frames = {view: pd.read_csv(home.report(view), dtype=str, keep_default_na=False) for view in views()}
     source = read_json(home.source(context.partition_keys[-1]), "raw/transactions")["source"]
     sides = frames[SIDES_VIEW]
@@ -89,8 +92,11 @@ def dashboard(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     yield from checks.settle(
         checks.result(DASHBOARD, "control_totals", checks.differences(expected, shown, ("star", "dashboard")))
     )
-    with replacing(home.dashboard) as incoming:
-        incoming.write_text(build(frames, source), encoding="utf-8")
+    of = made.makings(source, Path(page.__file__).read_text(encoding="utf-8"), *views_made)
+    if not made.stands(home.dashboard, of):
+        with replacing(home.dashboard) as incoming:
+            incoming.write_text(page.build(frames, source), encoding="utf-8")
+        made.note(home.dashboard, of)
     yield dg.MaterializeResult(
         asset_key=DASHBOARD,
         metadata={

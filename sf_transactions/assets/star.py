@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 
@@ -11,7 +10,8 @@ from sf_transactions.assets.codes import codes_key, read_raw
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION, Dimension, Table
-from sf_transactions.resources.home import Home, read_json, replacing, write_json
+from sf_transactions.resources import made
+from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.transform.amounts import ControlTotal, decimals, dollars, totals_from_json, totals_json
 from sf_transactions.transform.codes import dimension_table
 from sf_transactions.transform.keys import surrogate_key
@@ -85,7 +85,7 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
         FACT,
         {
             "schema": "Columns, types, no nulls.",
-            "unique_ids": "No two rows have the same transaction_id, within and across fiscal years.",
+            "unique_ids": "No two rows have the same transaction_id, within and across the fiscal years made anew.",
             "dimensions_found": "Every row finds its program, type, fund and finance.",
             "control_totals": "Rows and dollars of each fiscal year and side are those of the portal.",
         },
@@ -95,8 +95,9 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
 def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     """Every published row as a fact: its fiscal year, the keys of its program, type, fund and side, its dollars.
 
-    One gzip CSV part a fiscal year. The id of a row is a hash of its own values and its number among identical
-    rows, so that it does not depend on the order in which the portal sends them.
+    One gzip CSV part a fiscal year, made anew when its raw rows or the rules have changed. The id of a row is a hash
+    of its own values and its number among identical rows, so that it does not depend on the order in which the portal
+    sends them.
     """
     import numpy as np
     import pandas as pd
@@ -109,8 +110,14 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     invalid, dangling, ids = [], [], []
     portal: dict[tuple[str, str], ControlTotal] = {}
     totals: dict[str, dict[str, ControlTotal]] = {}
+    of = {year: made.makings(*made.raw_sha256(home, [year])) for year in context.partition_keys}
+    anew = [year for year in of if not made.stands(home.star("transaction", year), of[year])]
     with contextlib.ExitStack() as stack:
-        for year in context.partition_keys:
+        for year in of:
+            portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
+            if year not in anew:
+                totals[year] = star_totals(home, year)
+                continue
             frame = transactions(read_raw(home, year), int(year))
             if (failing := checks.schema_failures(frame, schema)) is not None:
                 invalid.append(failing)
@@ -119,17 +126,17 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
             ids.append(frame["transaction_id"].to_numpy())
             write_part(stack.enter_context(replacing(home.star("transaction", year))), frame)
             totals[year] = side_totals(frame)
-            portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
-        every, counts = np.unique(np.concatenate(ids), return_counts=True)
+        every, counts = np.unique(np.concatenate(ids) if ids else np.zeros(0, np.int64), return_counts=True)
         found = {(year, side): total for year, sides in totals.items() for side, total in sides.items()}
         yield from checks.settle(
             checks.result(FACT, "schema", pd.concat(invalid) if invalid else None),
             checks.result(FACT, "unique_ids", pd.DataFrame({"transaction_id": every[counts > 1]})),
-            checks.result(FACT, "dimensions_found", pd.concat(dangling)),
+            checks.result(FACT, "dimensions_found", pd.concat(dangling) if dangling else None),
             checks.result(FACT, "control_totals", checks.differences(portal, found, ("portal", "star"))),
         )
     for year, sides in totals.items():
-        write_json(_totals_file(home, year), totals_json(sides))
+        if year in anew:
+            made.note(home.star("transaction", year), of[year], totals=totals_json(sides))
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": sum(total.rows for total in sides.values()),
@@ -140,8 +147,9 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     yield dg.MaterializeResult(
         asset_key=FACT,
         metadata={
-            "dagster/row_count": int(counts.sum()),
+            "dagster/row_count": sum(total.rows for total in found.values()),
             "fiscal_years": len(context.partition_keys),
+            "fiscal_years_made_anew": len(anew),
             "path": dg.MetadataValue.path(str(home.root / "star" / "transaction")),
         },
     )
@@ -162,11 +170,7 @@ def portal_totals(home: Home, year: str) -> dict[str, ControlTotal]:
 
 
 def star_totals(home: Home, year: str) -> dict[str, ControlTotal]:
-    return totals_from_json(read_json(_totals_file(home, year), "star/transaction"))
-
-
-def _totals_file(home: Home, year: str) -> Path:
-    return home.star("transaction", year).with_name("control_totals.json")
+    return totals_from_json(made.facts(home.star("transaction", year), "star/transaction")["totals"])
 
 
 def write_part(path, frame) -> None:

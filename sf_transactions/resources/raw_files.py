@@ -1,6 +1,5 @@
 """The raw fiscal years in the home: which are still what is published, and how a new version takes its place."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from sf_transactions.resources.home import Home, replacing, write_json
+from sf_transactions.resources.made import sha256
 from sf_transactions.resources.portal import Arrived, Portal, PortalMetadata
 from sf_transactions.transform.amounts import ControlTotal, published_totals, totals_from_json, totals_json
 from sf_transactions.transform.restatements import restatement
@@ -76,7 +76,7 @@ def read_source(home: Home, year: str) -> Source | None:
 
     try:
         source = Source(**json.loads(home.source(year).read_text(encoding="utf-8")))
-        if _sha256(home.raw(year)) == source.sha256:
+        if sha256(home.raw(year)) == source.sha256:
             return source
     except (FileNotFoundError, ValueError, TypeError):
         pass  # a crash in the middle of a replacement, or a file that was tampered with: it is fetched again
@@ -162,7 +162,7 @@ def place(
         columns=list(metadata.columns),
         totals=totals_json({side: total for side, total in kept.items() if total.rows}),
         quarantined=totals_json(apart),
-        sha256=_sha256(target),
+        sha256=sha256(target),
         replaces=replaces,
     )
     write_json(home.source(year), asdict(source))
@@ -181,8 +181,3 @@ def _keep(file: Path, version: Path, versions: int) -> None:
         os.link(file, version)
     for old in sorted(version.parent.glob("*.parquet"), key=lambda path: int(path.stem))[: -versions or None]:
         old.unlink()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
