@@ -15,9 +15,9 @@ from pydantic import Field, PrivateAttr
 
 from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, PUBLISHED_NAMES, code_column
 from sf_transactions.resources.home import replacing
-from sf_transactions.resources.socrata import Answer, Client, Garbled, PortalError, Query
+from sf_transactions.resources.socrata import TEXT, Answer, Client, Garbled, PortalError, Query
 from sf_transactions.transform.amounts import ControlTotal, add_totals, published_totals
-from sf_transactions.transform.form import outside
+from sf_transactions.transform.form import FORM, outside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ __all__ = ["Arrived", "Portal", "PortalError", "PortalMetadata"]
 log = logging.getLogger("sf_transactions.portal")
 
 TOTALS_LIMIT = 50_000
-ROWS_AT_ONCE = 20_000  # rows that are held in memory before they are written
+ROWS_AT_ONCE = 10_000  # rows that are held in memory before they are written
 LABELS = tuple(
     name for dimension in CODED_DIMENSIONS for level in dimension.levels for name in (level, code_column(level))
 )
@@ -187,7 +187,6 @@ class Portal(dg.ConfigurableResource):
 
     def _write(self, answer: Answer, page: Path, what: str, least_rows: int) -> None:
         """Keeps a page when it has arrived whole. SODA 3 numbers its pages, so that none may come short."""
-        import pyarrow as pa
 
         if not set(answer.names) & set(PUBLISHED_NAMES):
             raise Garbled(f"none of the dataset's columns, but {', '.join(answer.names)}"[:300])
@@ -201,8 +200,7 @@ class Portal(dg.ConfigurableResource):
                 f"{'new is ' + _columns(new) if new else 'and no other is new'}; if one was renamed, change its name "
                 "in sf_transactions/model.py"
             )
-        schema = pa.schema([(name, pa.string()) for name in answer.names])
-        with replacing(page) as incoming, _writer(incoming, schema) as write:
+        with replacing(page) as incoming, _writer(incoming, answer.names) as write:
             rows = 0
             for batch in answer.batches:
                 write(batch)
@@ -212,54 +210,68 @@ class Portal(dg.ConfigurableResource):
 
 
 def _settle(pages: list[Path], incoming: Path) -> Arrived:
-    """Puts pages together, without the rows that are not of the known form."""
+    """Puts pages together, without the rows that are not of the known form. `incoming` may be the one page itself."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(pages[0])
+    incoming.unlink(missing_ok=True)
     totals: dict[str, ControlTotal] = {}
-    apart = []
-    with _writer(incoming, schema) as write:
-        for page in pages:
+    reasons = []
+    for page in pages:
+        with pq.ParquetFile(page) as file:
+            said = file.read(list(FORM), use_threads=False)
+        add_totals(totals, published_totals(said))
+        reasons.append(outside(said))
+    names = pq.read_schema(pages[0]).names
+    empty = pa.schema([(name, pa.string()) for name in ("reason", *names)]).empty_table()
+    if len(pages) == 1 and reasons[0].null_count == len(reasons[0]):
+        incoming.hardlink_to(pages[0])
+        return Arrived(totals, empty)
+    apart = [empty]
+    with _writer(incoming, names) as write:
+        for page, why in zip(pages, reasons, strict=True):
+            row = 0
             with pq.ParquetFile(page) as file:
-                for batch in file.iter_batches(ROWS_AT_ONCE):
-                    batch = batch.select(schema.names)
-                    reasons = outside(batch)
-                    if reasons.null_count == len(reasons):
-                        write(batch)
-                        add_totals(totals, published_totals(batch))
-                        continue
-                    table = pa.Table.from_batches([batch])
-                    bad = table.add_column(0, "reason", reasons).filter(pc.is_valid(reasons))
-                    good = table.filter(pc.is_null(reasons))
-                    for part in good.to_batches():
+                for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
+                    table = pa.Table.from_batches([batch]).select(names)
+                    of = why.slice(row, batch.num_rows)
+                    row += batch.num_rows
+                    if of.null_count < len(of):
+                        apart.append(table.add_column(0, "reason", of).filter(pc.is_valid(of)))
+                        table = table.filter(pc.is_null(of))
+                    for part in table.to_batches():
                         write(part)
-                    add_totals(totals, published_totals(table))
-                    apart.append(bad)
-    empty = pa.schema([("reason", pa.string()), *schema]).empty_table()
-    return Arrived(totals, pa.concat_tables([empty, *apart]))
+    return Arrived(totals, pa.concat_tables(apart))
 
 
 @contextlib.contextmanager
-def _writer(path: Path, schema: "pa.Schema") -> "Iterator[Callable[[pa.RecordBatch], None]]":
-    """Writes batches to a Parquet file in row groups of some size."""
+def _writer(path: Path, names: Sequence[str]) -> "Iterator[Callable[[pa.RecordBatch], None]]":
+    """Writes batches of texts to a Parquet file, in row groups of some size.
+
+    In memory the texts are dictionaries, which a fiscal year has little of; in the file they are plain texts.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    schema = pa.schema([(name, TEXT()) for name in names])
     path.parent.mkdir(parents=True, exist_ok=True)
     held: list[pa.RecordBatch] = []
-
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, store_schema=False) as writer:
 
         def flush() -> None:
+            nonlocal rows
             if held:
-                writer.write_table(pa.Table.from_batches(held, schema))
-                held.clear()
+                writer.write_table(pa.Table.from_batches(held).cast(schema))
+            held.clear()
+            rows = 0
 
         def write(batch: "pa.RecordBatch") -> None:
+            nonlocal rows
             held.append(batch)
-            if sum(each.num_rows for each in held) >= ROWS_AT_ONCE:
+            rows += batch.num_rows
+            if rows >= ROWS_AT_ONCE:
                 flush()
 
         yield write
@@ -269,8 +281,9 @@ def _writer(path: Path, schema: "pa.Schema") -> "Iterator[Callable[[pa.RecordBat
 def _table(answer: Answer) -> "pa.Table":
     import pyarrow as pa
 
-    schema = pa.schema([(name, pa.string()) for name in answer.names])
-    return pa.Table.from_batches(list(answer.batches), schema)
+    schema = pa.schema([(name, TEXT()) for name in answer.names])
+    text = pa.schema([(name, pa.string()) for name in answer.names])
+    return pa.Table.from_batches(list(answer.batches), schema).cast(text)
 
 
 def _metadata(answer: Any) -> PortalMetadata:

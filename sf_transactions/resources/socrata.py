@@ -23,7 +23,8 @@ T = TypeVar("T")
 # 202 is the portal's "still working"; the rest is throttling and faults that pass.
 RETRIED = frozenset({202, 429, 500, 502, 503, 504})
 LONGEST_PAUSE = 30.0  # seconds, unless the portal asks for more
-BLOCK = 1 << 20  # bytes of CSV that are parsed at once
+BLOCK = 1 << 19  # bytes of CSV that are parsed at once
+READ = 1 << 15  # bytes that are decompressed at once
 APIS = ("auto", "soda2", "soda3")
 
 
@@ -297,10 +298,17 @@ class _Body(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         self._check()
-        found = self._response.read1(len(buffer))
+        found = self._response.read1(min(len(buffer), READ))
         buffer[: len(found)] = found
         self.last = found[-1:] or self.last
         return len(found)
+
+
+def TEXT() -> "pa.DataType":
+    """What a value is in memory: an index into the few texts that a column has."""
+    import pyarrow as pa
+
+    return pa.dictionary(pa.int32(), pa.string())
 
 
 def _csv(body: _Body) -> Answer:
@@ -326,7 +334,7 @@ def _batches(stream: "io.BufferedReader[Any]", body: _Body, names: list[str]) ->
                 read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
+                    column_types=dict.fromkeys(names, TEXT()),
                     null_values=[""],
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,

@@ -8,6 +8,7 @@ from sf_transactions.transform.amounts import AMOUNT
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FORM = ("fiscal_year", "related_govt_units", "revenue_or_spending", "amount")  # the columns that have a known form
 FISCAL_YEAR = r"^[0-9]{4}$"
 
 
