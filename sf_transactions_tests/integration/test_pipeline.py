@@ -75,6 +75,17 @@ def test_running_again_changes_no_row_and_sends_no_object(loaded, sample):
     assert set(sent.values()) == {0}, sent
 
 
+def test_a_file_of_the_star_that_was_tampered_with_is_made_anew(loaded, sample):
+    before = loaded.state()
+    loaded.execute("delete from report.transaction where fiscal_year = 2018")
+    part = loaded.settings.home / "star" / "transaction" / "fiscal_year=2017" / "part-000.csv.gz"
+    part.write_bytes(part.read_bytes()[:-20])
+    run = loaded.run(sample.url, *YEARS)
+    assert run.success, run.errors
+    assert run.materialized["star/transaction"]["fiscal_years_made_anew"] == 1
+    assert loaded.state() == before
+
+
 def test_one_year_alone_on_a_fresh_home_leaves_the_warehouse_as_it_was(loaded, sample, tmp_path):
     before = loaded.state()
     run = loaded.fresh_home(tmp_path / "home").run(sample.url, 2017)

@@ -1,0 +1,37 @@
+import pytest
+
+from sf_transactions.resources import made
+from sf_transactions.resources.home import HomeError
+
+
+def test_a_file_stands_as_long_as_it_and_its_makings_are_the_same(tmp_path):
+    file = tmp_path / "part.csv"
+    of = made.makings("raw rows of 2025")
+    assert not made.stands(file, of)
+    file.write_text("1,2")
+    assert not made.stands(file, of)
+    made.note(file, of, rows=1)
+    assert made.stands(file, of)
+    assert made.facts(file, "star/*")["rows"] == 1
+    assert not made.stands(file, made.makings("other rows of 2025"))
+    file.write_text("1,3")
+    assert not made.stands(file, of)
+
+
+def test_a_note_that_is_cut_short_makes_no_file_stand(tmp_path):
+    file = tmp_path / "part.csv"
+    file.write_text("1,2")
+    made.note(file, "of")
+    (tmp_path / "part.csv.json").write_text('{"made_from": "of"')
+    assert not made.stands(file, "of")
+
+
+def test_what_is_made_depends_on_the_code_that_makes_it(monkeypatch):
+    before = made.makings("rows")
+    monkeypatch.setattr(made, "_code", lambda: "newer code")
+    assert made.makings("rows") != before
+
+
+def test_a_file_that_is_not_there_names_the_asset_that_makes_it(tmp_path):
+    with pytest.raises(HomeError, match="materialize star/transaction"):
+        made.facts(tmp_path / "part.csv", "star/transaction")
