@@ -65,8 +65,12 @@ class Portal(dg.ConfigurableResource):
     deadline_seconds: float = 3600
     backoff_seconds: float = 0.5
 
+    _log: logging.Logger = PrivateAttr(default=log)
     _made: Client | None = PrivateAttr(default=None)
     _making: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        self._log = context.log or log  # the run's own log tells what was asked again
 
     @property
     def _client(self) -> Client:
@@ -81,6 +85,7 @@ class Portal(dg.ConfigurableResource):
                     self.timeout_seconds,
                     self.deadline_seconds,
                     self.backoff_seconds,
+                    self._log,
                 )
             return self._made
 
@@ -107,8 +112,8 @@ class Portal(dg.ConfigurableResource):
             except PortalError as error:
                 if " answered 400 " not in str(error):
                     raise
-                log.warning("%s", error)
-        log.warning("years in which names or codes alone changed are found by the sweep")
+                self._log.warning("%s", error)
+        self._log.warning("years in which names or codes alone changed are found by the sweep")
         return None
 
     def fiscal_year(
@@ -135,7 +140,7 @@ class Portal(dg.ConfigurableResource):
                 return found
             for page in pages:
                 page.unlink()
-            log.warning(
+            self._log.warning(
                 "%s: %s arrived, the portal counts %s; attempt %d of %d",
                 *(what, _words(found.totals), _words(expected), attempt, self.attempts),
             )

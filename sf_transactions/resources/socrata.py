@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import urllib3
 
-log = logging.getLogger("sf_transactions.portal")
 T = TypeVar("T")
 
 # 202 is the portal's "still working"; the rest is throttling and faults that pass.
@@ -81,6 +80,7 @@ class Client:
     timeout_seconds: float
     deadline_seconds: float
     backoff_seconds: float
+    log: logging.Logger
 
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("https://", "http://")):
@@ -188,7 +188,7 @@ class Client:
                 )
             if attempt >= self.attempts:
                 raise PortalError(failure)
-            log.warning("%s: %s; attempt %d of %d", what, fault, attempt, self.attempts)
+            self.log.warning("%s: %s; attempt %d of %d", what, fault, attempt, self.attempts)
             self.pause(pause, what)
 
     def pause(self, seconds: float, what: str) -> None:
@@ -250,7 +250,7 @@ class Client:
         lacks = error.status in (404, 410) or (error.status == 403 and error.code == "authentication_required")
         with self._switching:
             if lacks and self._soda3:
-                log.warning("SODA 3 answers %s: going on in SODA 2", error)
+                self.log.warning("SODA 3 answers %s: going on in SODA 2", error)
                 self._soda3 = False
         return lacks
 

@@ -217,6 +217,7 @@ def test_a_fault_at_every_third_request_is_retried_and_told(served, home, fault)
     run = pull(served, home)
     assert run.success, run.errors
     assert holds(home, SMALL)
+    assert "attempt 1 of 6" in run.told
 
 
 def test_all_years_arrive_exactly_through_a_mix_of_faults(home):
