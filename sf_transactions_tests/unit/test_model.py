@@ -2,13 +2,22 @@ import ast
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 import sf_transactions
 from sf_transactions import ddl, diagrams, generated
-from sf_transactions.model import DIMENSIONS, PUBLISHED_NAMES, STAR, TABLES, no_member
+from sf_transactions.model import (
+    DIMENSIONS,
+    PUBLISHED_NAMES,
+    STAR,
+    TABLES,
+    closed_fiscal_years,
+    fiscal_years,
+    no_member,
+)
 from sf_transactions.settings import Settings
 
 PACKAGE = Path(sf_transactions.__file__).parent
@@ -48,6 +57,12 @@ def test_the_star_has_the_columns_of_the_original_model():
 def test_every_published_column_has_one_place_in_the_star():
     placed = [column for dimension in DIMENSIONS for column in dimension.columns]
     assert sorted([*placed, "fiscal_year", "amount", "data_as_of", "data_loaded_at"]) == sorted(PUBLISHED_NAMES)
+
+
+def test_a_fiscal_year_begins_on_july_1_and_is_closed_when_two_more_have_begun():
+    assert fiscal_years(date(2026, 6, 30)) == range(1999, 2027)
+    assert fiscal_years(date(2026, 7, 1)) == range(1999, 2028)
+    assert closed_fiscal_years(date(2026, 7, 1)) == range(1999, 2026)
 
 
 def test_nulls_have_names():
