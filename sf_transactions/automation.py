@@ -62,7 +62,7 @@ def publication_sensor(home: Home) -> dg.SensorDefinition:
         years = changed(
             home,
             FISCAL_YEARS.get_partition_keys(),
-            says(portal)[1],
+            says(portal, home)[1],
             metadata.columns,
             time.time(),
             ingestion.sweep_weeks,

@@ -205,7 +205,7 @@ def _pull(context, home: Home, portal: Portal, ingestion: Ingestion, years) -> _
 def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, years) -> _Pull:
     """Fetches the years that changed, all of one publication, and puts them in place only when they are all there."""
     metadata = portal.metadata()
-    published, by_year = says(portal)
+    published, by_year = says(portal, home)
     reasons = changed(home, years, by_year, metadata.columns, time.time(), ingestion.sweep_weeks)
     if reasons:
         spool = _spool(home, metadata.rows_updated_at)

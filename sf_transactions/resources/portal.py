@@ -31,7 +31,10 @@ ROWS_AT_ONCE = 10_000  # rows that are held in memory before they are written
 LABELS = tuple(
     name for dimension in CODED_DIMENSIONS for level in dimension.levels for name in (level, code_column(level))
 )
-SIGNALS = ("count(distinct {0}) AS n_{0}", "min({0}) AS first_{0}", "max({0}) AS last_{0}")
+SIGNALS = (
+    ("count(distinct {0}) AS n_{0}", "min({0}) AS first_{0}", "max({0}) AS last_{0}"),
+    ("count(distinct {0}) AS n_{0}",),
+)
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,15 @@ class Portal(dg.ConfigurableResource):
         query = Query(TOTALS_LIMIT, select=f"{by},count(*) AS n,sum(amount) AS total", group=by, order=by)
         return self._client.query(query, "the control totals", lambda answer: _totals(_table(answer)))
 
-    def signals(self) -> dict[str, dict[str, str]] | None:
+    def signals(self, forms: Sequence[Sequence[str]] = SIGNALS) -> dict[str, dict[str, str]] | None:
         """Of each fiscal year and column of names or codes, how many there are, the first and the last in the alphabet:
         sums do not show relabelling.
 
-        A portal that has no first and last of texts gives the numbers alone, one that counts nothing distinct None.
+        A portal that has no first and last of texts gives the numbers alone, one that counts nothing distinct None;
+        `forms` are the questions to try.
         """
-        for functions in SIGNALS, SIGNALS[:1]:
-            select = ",".join(template.format(name) for name in LABELS for template in functions)
+        for form in forms:
+            select = ",".join(template.format(name) for name in LABELS for template in form)
             query = Query(TOTALS_LIMIT, select=f"fiscal_year,{select}", group="fiscal_year", order="fiscal_year")
             try:
                 return self._client.query(query, "the names and codes", lambda answer: _signals(_table(answer)))

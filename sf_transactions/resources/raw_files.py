@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import dagster as dg
 
 from sf_transactions.resources.home import Home, replacing, write_json
 from sf_transactions.resources.made import sha256
-from sf_transactions.resources.portal import Arrived, Portal, PortalMetadata
+from sf_transactions.resources.portal import SIGNALS, Arrived, Portal, PortalMetadata
 from sf_transactions.transform.amounts import ControlTotal, published_totals, totals_from_json, totals_json
 from sf_transactions.transform.restatements import restatement
 
@@ -59,15 +59,25 @@ class Source:
     replaces: int | None
 
 
-def says(portal: Portal) -> tuple[dict[tuple[str, str], ControlTotal], dict[str, Published]]:
-    """What the portal counts: by fiscal year and side, and the fingerprint of each fiscal year."""
-    totals, signals = portal.control_totals(), portal.signals()
+def says(portal: Portal, home: Home) -> tuple[dict[tuple[str, str], ControlTotal], dict[str, Published]]:
+    """What the portal counts: by fiscal year and side, and the fingerprint of each fiscal year. Two requests."""
+    totals, signals = portal.control_totals(), portal.signals(_forms(home))
     by_year: dict[str, dict[str, ControlTotal]] = {}
     for (year, side), total in totals.items():
         by_year.setdefault(year, {})[side] = total
     return totals, {
         year: Published(sides, None if signals is None else signals.get(year, {})) for year, sides in by_year.items()
     }
+
+
+def _forms(home: Home) -> Sequence[Sequence[str]]:
+    """The questions about names and codes that this portal answered before; at first, all are tried."""
+    for file in sorted(home.root.glob("raw/fiscal_year=*/source.json"), reverse=True):
+        source = read_source(home, file.parent.name.removeprefix("fiscal_year="))
+        if source and source.published:
+            told = source.signals or {}
+            return SIGNALS[:1] if not told or any(name.startswith("first_") for name in told) else SIGNALS[1:]
+    return SIGNALS
 
 
 def read_source(home: Home, year: str) -> Source | None:

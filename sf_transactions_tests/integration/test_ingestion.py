@@ -10,6 +10,7 @@ import sys
 import time
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import unquote
 
 import dagster as dg
 import pyarrow as pa
@@ -108,6 +109,17 @@ def test_where_nothing_changed_three_requests_tell_and_no_file_is_touched(served
     assert len(served.requests) <= 3, served.requests
     assert files(home) == before
     assert run.materialized["raw/transactions"]["dagster/row_count"] == 48
+
+
+@pytest.mark.parametrize("unknown", [("min(",), ("min(", "distinct")], ids=["no first and last", "nothing distinct"])
+def test_a_portal_that_knows_fewer_functions_is_not_asked_more_often(served, home, unknown):
+    served.faults = lambda number, path: Fault(status=400) if any(word in unquote(path) for word in unknown) else None
+    assert pull(served, home).success
+    served.requests.clear()
+    assert pull(served, home).success
+    assert len(served.requests) <= 3
+    served.republish(changed(SMALL, in_2018, amount="99.5"))
+    assert pull(served, home).materialized["raw/transactions"]["fetched"] == {"2018": "other rows or dollars"}
 
 
 def test_a_publication_that_changes_nothing_touches_no_file(served, home):
