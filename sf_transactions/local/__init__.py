@@ -1,1 +1,1 @@
-"""AWS and DataSF on a laptop, for those who have neither. Only `cli.py` imports this package."""
+"""AWS and DataSF on a laptop, for those who have neither. Only `cli/local.py` imports this package."""

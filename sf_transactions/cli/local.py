@@ -1,6 +1,5 @@
-"""`sf-transactions`: the short way to the stand-ins, the AWS resources, the warehouse and the demo."""
+"""The stand-ins, and what runs over them: `local`, `demo`, `dev`. No other command knows `sf_transactions.local`."""
 
-import csv
 import os
 import sys
 from collections.abc import Mapping
@@ -10,27 +9,8 @@ import click
 
 from sf_transactions.settings import Settings
 
-# Errors that say in one sentence what is wrong and what to do; anything else is a fault of ours and shows its trace.
-ONE_LINE = ("SettingsError", "ProvisionError", "NotProvisioned", "WarehouseError", "LocalError", "HomeError")
 
-
-class OneLineErrors(click.Group):
-    def invoke(self, ctx: click.Context):
-        try:
-            return super().invoke(ctx)
-        except Exception as error:
-            if type(error).__name__ in ONE_LINE:
-                raise click.ClickException(str(error)) from None
-            raise
-
-
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sf-transactions")
-def main() -> None:
-    """San Francisco's published spending and revenue, from the portal to the warehouse."""
-
-
-@main.group(cls=OneLineErrors)
+@click.group()
 def local() -> None:
     """Stand-ins for AWS and DataSF on this machine."""
 
@@ -78,74 +58,7 @@ def _show_status(settings: Settings) -> None:
         click.echo(f"{name:<10} {where}")
 
 
-@main.command()
-@click.argument("statement")
-@click.option("--csv", "as_csv", is_flag=True, help="A header line, then rows (RFC 4180), and nothing else.")
-def query(statement: str, as_csv: bool) -> None:
-    """Run one SQL STATEMENT on the warehouse and print its answer as a table."""
-    from sf_transactions.resources.warehouse import Warehouse
-
-    settings = Settings.from_environ()
-    frame = Warehouse.from_settings(settings).query(statement)
-    rows = frame.itertuples(index=False, name=None)
-    if as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(frame.columns)
-        writer.writerows(rows)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*map(str, frame.columns))
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
-
-
-@main.command()
-def plan() -> None:
-    """Show what `provision` would do on AWS. Exits 0 when there is nothing to do, 2 when there is."""
-    from sf_transactions.provision.plan import plan as make_plan
-
-    found = make_plan(Settings.from_environ())
-    for line in found.lines():
-        click.echo(line)
-    raise SystemExit(2 if found.changes else 0)
-
-
-@main.command()
-@click.option("--yes", is_flag=True, help="Ask nothing.")
-def provision(yes: bool) -> None:
-    """Make the AWS resources, or bring them to what they should be."""
-    from sf_transactions.provision.apply import provision as apply
-    from sf_transactions.provision.plan import plan as make_plan
-
-    settings = Settings.from_environ()
-    found = make_plan(settings)
-    for line in found.lines():
-        click.echo(line)
-    if found.changes and not yes:
-        click.confirm("Make these changes?", abort=True)
-    made = apply(settings, say=click.echo)
-    click.echo(
-        f"SFTP      sftp -P {made.sftp_port} -i {settings.home / 'keys' / 'client_key'} "
-        f"{settings.sftp_username}@{made.sftp_host}"
-    )
-    click.echo(f"Redshift  {made.redshift_host}:{made.redshift_port}/{settings.redshift_database}")
-
-
-@main.command()
-@click.option("--yes", is_flag=True, help="Ask nothing.")
-def teardown(yes: bool) -> None:
-    """Delete the AWS resources that carry this project's tag, and nothing else."""
-    from sf_transactions.provision.destroy import teardown as destroy
-
-    if not yes:
-        click.confirm("Delete the cluster, the SFTP server and the bucket with all it holds?", abort=True)
-    destroy(Settings.from_environ(), say=click.echo)
-
-
-@main.command()
+@click.command()
 def demo() -> None:
     """The whole pipeline over the stand-ins: start, provision, materialize, check, summarise, stop."""
     from sf_transactions.demo import run
@@ -154,7 +67,7 @@ def demo() -> None:
         raise SystemExit(run(environment))
 
 
-@main.command()
+@click.command()
 @click.option("--port", default=3000, show_default=True)
 def dev(port: int) -> None:
     """Dagster's UI over the stand-ins, until Ctrl-C."""
