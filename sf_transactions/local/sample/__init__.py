@@ -24,6 +24,7 @@ NULLS = {
 PUBLISHED_ROWS = 776_841
 TRANSFER_ADJUSTMENTS = 8_113
 ZEROS = 670
+LARGEST = 267_307_023_217  # cents
 
 
 def generate(rows: int = ROWS, seed: int = 1999, years: range = range(1999, 2028)) -> "pa.Table":
@@ -43,10 +44,6 @@ def generate(rows: int = ROWS, seed: int = 1999, years: range = range(1999, 2028
         "fiscal_year": fiscal_year.astype(str).astype(object),
         "revenue_or_spending": np.where(revenue, "Revenue", "Spending").astype(object),
     }
-    related = random.random(rows) < 19_361 / PUBLISHED_ROWS
-    columns["related_govt_units"] = np.where(
-        since, np.where(related, "YES", "NO"), np.where(related, "Yes", "No")
-    ).astype(object)
     for leaves in (accounts.programs, accounts.funds):
         for chart_since in (False, True):
             _fill(columns, leaves, chart_since, since == chart_since, random)
@@ -54,7 +51,7 @@ def generate(rows: int = ROWS, seed: int = 1999, years: range = range(1999, 2028
         leaves = [leaf for leaf in accounts.types if leaf.side == side]
         for chart_since in (False, True):
             _fill(columns, leaves, chart_since, (since == chart_since) & (revenue == (side == "Revenue")), random)
-    cents = _amounts(rows, random)
+    cents = _amounts(fiscal_year, revenue, random)
     _add_defects(columns, cents, since, revenue, random)
     columns["amount"] = np.array([_text(value) for value in cents.tolist()], dtype=object)
     for name, value in AS_OF.items():
@@ -85,11 +82,21 @@ def _fill(columns, leaves: list[Leaf], chart_since: bool, where: "np.ndarray", r
         columns.setdefault(name, np.full(len(where), None, dtype=object))[where] = values[drawn]
 
 
-def _amounts(rows: int, random) -> "np.ndarray":
-    """Whole cents: many small amounts, few very large ones, some round, a tenth negative."""
+def _amounts(fiscal_year: "np.ndarray", revenue: "np.ndarray", random) -> "np.ndarray":
+    """Whole cents: many small amounts, few very large ones, some round, a tenth negative.
+
+    Each side of a year comes to a total near the City's, from seven to nineteen billion dollars, and in a small
+    sample to a part of it, so that no single amount is larger than the largest published.
+    """
     import numpy as np
 
-    cents = np.exp(random.normal(14.0, 3.0, rows)).astype(np.int64) % 267_307_023_217
+    rows = len(fiscal_year)
+    amounts = np.exp(random.normal(0.0, 2.5, rows))
+    group = 2 * (fiscal_year - fiscal_year.min()) + revenue
+    years = np.arange(len(np.unique(fiscal_year)))
+    billions = np.repeat(7 + 12 * years / len(years), 2) * min(1, rows / ROWS)
+    billions[-2:] /= 8  # the newest year has just begun
+    cents = (amounts * (billions * 1e11 / np.bincount(group, amounts))[group]).astype(np.int64) % LARGEST + 1
     round_ones = random.random(rows) < 0.05
     cents[round_ones] = random.choice([4_000, 10_000, 50_000, 100_000, 500_000, 1_000_000], int(round_ones.sum()))
     negative = random.random(rows) < 0.1

@@ -145,10 +145,15 @@ def _programs(scale: float) -> list[Leaf]:
             old = _program_code(name, number)
             # Some programs were renumbered with the chart, some carry a text that readers take for a null.
             new = f"P{position:02d}{number:02d}" if (position + number) % 27 == 0 else old
+            related = (7 * position + number) % 41 == 5
             leaves.append(
                 Leaf(
-                    parents | {"department_code": before, "program": name, "program_code": old},
-                    parents | {"department_code": since, "program": name, "program_code": new},
+                    parents
+                    | {"department_code": before, "program": name, "program_code": old}
+                    | {"related_govt_units": "Yes" if related else "No"},
+                    parents
+                    | {"department_code": since, "program": name, "program_code": new}
+                    | {"related_govt_units": "YES" if related else "NO"},
                 )
             )
     return leaves
