@@ -38,8 +38,11 @@ bench: install  ## the benchmark, as ratios to its floors
 generated: install  ## write sql/schema/ and docs/model.md anew from model.py
 	$(BIN)/python -m sf_transactions.generated
 
-lock: .venv/installed  ## resolve the newest versions that fit into requirements.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+lock: .venv/installed  ## resolve pyproject.toml into requirements.lock; what stands there stays
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --all-extras pyproject.toml --output-file requirements.lock
 
-.PHONY: help install demo dev test test-all lint bench generated lock
+upgrade: UPGRADE = --upgrade
+upgrade: lock   ## the newest versions that fit into requirements.lock
+
+.PHONY: help install demo dev test test-all lint bench generated lock upgrade

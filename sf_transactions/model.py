@@ -207,6 +207,8 @@ FUND = Dimension(
 )
 FINANCE = Dimension("finance", "Whether a transaction is revenue or spending", ("revenue_or_spending",), coded=False)
 DIMENSIONS = (PROGRAM, TYPE, FUND, FINANCE)
+# Published columns of few distinct texts: read as dictionaries, they are integers to all work on rows.
+REPEATED = ("fiscal_year", *(name for dimension in DIMENSIONS for name in dimension.columns))
 CODED_DIMENSIONS = tuple(dimension for dimension in DIMENSIONS if dimension.coded)
 
 TRANSACTION = Table(

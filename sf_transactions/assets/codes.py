@@ -8,7 +8,7 @@ from sf_transactions import checks
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import schema_statements
-from sf_transactions.model import CODED_DIMENSIONS, Dimension
+from sf_transactions.model import CODED_DIMENSIONS, REPEATED, Dimension
 from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.loading import evidence_of_other_years
@@ -122,7 +122,8 @@ def read_raw(home: Home, year: str, columns=None):
     path = home.raw(year)
     if not path.exists():
         raise HomeError(f"{path} is not there: materialize raw/transactions for fiscal year {year} first")
-    return pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+    columns = list(columns) if columns else None
+    return pq.read_table(path, columns=columns, partitioning=None, read_dictionary=REPEATED)
 
 
 assets = [_codes_asset(dimension) for dimension in CODED_DIMENSIONS]

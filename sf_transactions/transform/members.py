@@ -4,6 +4,7 @@ There are hundreds of thousands of rows and a few thousand members, so rows are 
 all work on text is done on members.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,19 +15,30 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+LARGEST = 2**62  # a number of mixed radix stays below, so that int64 holds it
+
 
 @dataclass(frozen=True)
 class Members:
-    """The members of one dimension in some rows.
+    """The members of one dimension in some rows: the distinct tuples of its columns, nulls filled, sorted.
 
-    `frame` has a row for every distinct tuple (the dimension's columns, nulls filled, and `row_count`), sorted;
-    `index` gives for every row of the input its position in `frame`; `filled` counts, for each column, the
-    rows in which a null was given its name.
+    `columns` gives for each of the dimension's columns its texts, one a member; `row_counts` (int64) in how many rows
+    each member stands, `index` (int64) for every row of the input its member, and `filled` for each column in how
+    many rows a null was given its name.
     """
 
-    frame: "pd.DataFrame"
+    dimension: Dimension
+    columns: "dict[str, pa.StringArray]"
+    row_counts: "np.ndarray"
     index: "np.ndarray"
     filled: dict[str, int]
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """A row a member: the dimension's columns, and `row_count`."""
+        import pyarrow as pa
+
+        return pa.table({**self.columns, "row_count": self.row_counts}).to_pandas()
 
 
 def members(table: "pa.Table", dimension: Dimension) -> Members:
@@ -34,43 +46,68 @@ def members(table: "pa.Table", dimension: Dimension) -> Members:
     import numpy as np
     import pyarrow as pa
 
-    columns = list(dimension.columns)
-    first, inverse, counts = _distinct(table.select(columns))
-    text = pa.schema([(column, pa.string()) for column in columns])
-    published = table.select(columns).take(first).cast(text).to_pandas()
-    filled = {
-        column: int(counts[nulls].sum()) for column in columns if (nulls := published[column].isna().to_numpy()).any()
+    filled, texts, digits = {}, [], []
+    for column in dimension.columns:
+        encoded = _dictionary(table[column])
+        if encoded.null_count:
+            filled[column] = encoded.null_count
+        known, ranks = _named(column, encoded.dictionary.to_pylist())
+        indices = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+        texts.append(pa.array(known, pa.string()))
+        digits.append(ranks[indices])
+    first, index, row_counts = distinct(mixed_radix(digits, list(map(len, texts))))
+    columns = {
+        column: known.take(pa.array(of[first]))
+        for column, known, of in zip(dimension.columns, texts, digits, strict=True)
     }
-    for column in columns:
-        published[column] = published[column].fillna(no_member(column))
-    if "related_govt_units" in columns:
-        # An unknown spelling stays as it is, for the schema to refuse by its value.
-        published["related_govt_units"] = published["related_govt_units"].replace(RELATED_GOVT_UNITS)
-    # Filling can make two published tuples one: "NO" and "No", or a null and the text that names it.
-    groups = published.groupby(columns, sort=True)
-    number = groups.ngroup().to_numpy()
-    frame = groups.size().index.to_frame(index=False)
-    frame["row_count"] = np.bincount(number, weights=counts, minlength=len(frame)).astype(np.int64)
-    return Members(frame, number[inverse], filled)
+    return Members(dimension, columns, row_counts.astype(np.int64), index, filled)
 
 
-def _distinct(table: "pa.Table") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-    """First row, position and row count of every distinct tuple, by mixed-radix numbers of dictionary indices."""
+def _named(column: str, published: list[str]) -> "tuple[list[str], np.ndarray]":
+    """The texts that these published ones, and null after them, become, sorted; and for each its place among them.
+
+    Two can become one: "NO" and "No", or a null and the text that names it.
+    """
     import numpy as np
 
-    number = np.zeros(table.num_rows, dtype=np.int64)
-    size = 1
-    for column in table.itercolumns():
-        encoded = _dictionary(column)
-        digits = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-        radix = len(encoded.dictionary) + 1
-        if size * radix >= 2**62:
+    # An unknown spelling of related units stays as it is, for the schema to refuse by its value.
+    spelling = RELATED_GOVT_UNITS if column == "related_govt_units" else {}
+    named = [*(spelling.get(text, text) for text in published), no_member(column)]
+    known = sorted(set(named))
+    place = {text: number for number, text in enumerate(known)}
+    return known, np.array([place[text] for text in named], dtype=np.int64)
+
+
+def distinct(numbers: "np.ndarray") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+    """Of the distinct numbers, ascending: a row in which each stands, for every row its place, and the row counts."""
+    import numpy as np
+    import pandas as pd
+
+    appeared, found = pd.factorize(numbers)  # by hash, so that only the distinct ones are sorted
+    ascending = np.argsort(found)
+    place = np.empty(len(found), dtype=np.int64)
+    place[ascending] = np.arange(len(found))
+    index = place[appeared]
+    row = np.zeros(len(found), dtype=np.int64)
+    row[index] = np.arange(len(numbers))
+    return row, index, np.bincount(index, minlength=len(found))
+
+
+def mixed_radix(digits: "Sequence[np.ndarray]", sizes: Sequence[int]) -> "np.ndarray":
+    """One int64 a row for several columns of small numbers, each below its size: equal where all of them are equal,
+    and ordered as they are."""
+    import numpy as np
+
+    number = digits[0].astype(np.int64)
+    size = sizes[0]
+    for column, radix in zip(digits[1:], sizes[1:], strict=True):
+        if size * radix >= LARGEST:
             values, number = np.unique(number, return_inverse=True)
             size = len(values)
-        number = number * radix + digits
+        number *= radix
+        number += column
         size *= radix
-    _, first, inverse, counts = np.unique(number, return_index=True, return_inverse=True, return_counts=True)
-    return first, inverse, counts
+    return number
 
 
 def _dictionary(column: "pa.ChunkedArray") -> "pa.DictionaryArray":

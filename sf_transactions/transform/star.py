@@ -1,13 +1,15 @@
 """The fact: one row for every published row, with the keys of its members and its amount in cents."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION
 from sf_transactions.transform.amounts import cents
-from sf_transactions.transform.keys import KeyCollision, row_keys, surrogate_keys
-from sf_transactions.transform.members import Members, members
+from sf_transactions.transform.keys import KeyCollision, row_keys, surrogate_key, surrogate_keys
+from sf_transactions.transform.members import Members, members, mixed_radix
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -16,8 +18,10 @@ class UnexpectedFiscalYear(ValueError):
     """Rows of one fiscal year stand in the partition of another."""
 
 
-def transactions(table: "pa.Table", fiscal_year: int) -> "pd.DataFrame":
+def transactions(table: "pa.Table", fiscal_year: int, found: Iterable[Members] | None = None) -> "pd.DataFrame":
     """The fact rows of one fiscal year, columns as in `TRANSACTION` with `amount` in cents (int64).
+
+    `found` are the members of each of `DIMENSIONS` in these rows, where they are known already.
 
     Sorted by their own values, and numbered among identical rows in that order, so that neither ids nor files
     depend on the order of the published rows. Raises AmountError, KeyCollision or UnexpectedFiscalYear.
@@ -29,35 +33,45 @@ def transactions(table: "pa.Table", fiscal_year: int) -> "pd.DataFrame":
     years = pc.unique(table["fiscal_year"]).to_pylist()
     if any(year != str(fiscal_year) for year in years):
         raise UnexpectedFiscalYear(f"the partition of fiscal year {fiscal_year} holds rows of {years}")
-    ids = {dimension.id_column: _ids(members(table, dimension), dimension) for dimension in DIMENSIONS}
-    columns = [np.full(table.num_rows, fiscal_year, dtype=np.int64), *ids.values(), cents(table["amount"])]
-    order = np.lexsort(columns[:0:-1])
-    columns = [column[order] for column in columns]
-    keys = row_keys([*columns, _occurrence(columns)])
-    if len(np.unique(keys)) != len(keys):
+    ids = [_ids(each) for each in found or (members(table, dimension) for dimension in DIMENSIONS)]
+    amounts = cents(table["amount"])
+    place = mixed_radix([rank for _, rank in ids], [max(len(keys), 1) for keys, _ in ids])
+    order = np.lexsort([amounts, place])
+    place, amounts = place[order], amounts[order]
+    columns = [
+        np.full(table.num_rows, fiscal_year, dtype=np.int64),
+        *(keys[rank[order]] for keys, rank in ids),
+        amounts,
+    ]
+    keys = row_keys([*columns, _occurrence(place, amounts)])
+    if not pd.Index(keys).is_unique:
         raise KeyCollision(f"fiscal year {fiscal_year}: two different rows have the same transaction_id")
-    return pd.DataFrame(dict(zip(TRANSACTION.column_names, [keys, *columns], strict=True)))
+    return pd.DataFrame(dict(zip(TRANSACTION.column_names, [keys, *columns], strict=True)), copy=False)
 
 
-def _ids(found: Members, dimension):
-    """The surrogate key of every row. Members that differ only in codes are one."""
-    frame = found.frame[list(dimension.key)]
-    distinct = frame.drop_duplicates()
-    position = frame.groupby(list(dimension.key), sort=False).ngroup().to_numpy()
-    keys = surrogate_keys(dimension.name, distinct.itertuples(index=False, name=None))
-    return keys[position[found.index]]
+def _ids(found: Members) -> "tuple[np.ndarray, np.ndarray]":
+    """The surrogate keys of the members, ascending, and for every row the position of its own among them.
+
+    Members that differ only in codes are one.
+    """
+    import numpy as np
+
+    name = found.dimension.name
+    paths = list(zip(*(found.columns[column].to_pylist() for column in found.dimension.key), strict=True))
+    keys = np.array([surrogate_key(name, path) for path in paths], dtype=np.int64)
+    ascending, rank = np.unique(keys, return_inverse=True)
+    if len(ascending) < len(different := dict.fromkeys(paths)):
+        surrogate_keys(name, different)  # raises KeyCollision, which names both
+    return ascending, rank[found.index]
 
 
-def _occurrence(columns):
+def _occurrence(place: "np.ndarray", amounts: "np.ndarray") -> "np.ndarray":
     """The number of each row among identical rows, from 0; the rows are sorted, so identical ones are neighbours."""
     import numpy as np
 
-    rows = len(columns[0])
-    same = np.ones(rows, dtype=bool)
-    for column in columns:
-        same[1:] &= column[1:] == column[:-1]
-    same[:1] = False
-    position = np.arange(rows)
+    same = np.zeros(len(place), dtype=bool)
+    same[1:] = (place[1:] == place[:-1]) & (amounts[1:] == amounts[:-1])
+    position = np.arange(len(place))
     return position - np.maximum.accumulate(np.where(same, 0, position))
 
 

@@ -93,10 +93,11 @@ def _amounts(fiscal_year: "np.ndarray", revenue: "np.ndarray", random) -> "np.nd
     rows = len(fiscal_year)
     amounts = np.exp(random.normal(0.0, 2.5, rows))
     group = 2 * (fiscal_year - fiscal_year.min()) + revenue
-    years = np.arange(len(np.unique(fiscal_year)))
+    years = np.arange(np.ptp(fiscal_year) + 1)
     billions = np.repeat(7 + 12 * years / len(years), 2) * min(1, rows / ROWS)
     billions[-2:] /= 8  # the newest year has just begun
-    cents = (amounts * (billions * 1e11 / np.bincount(group, amounts))[group]).astype(np.int64) % LARGEST + 1
+    whole = np.bincount(group, amounts, minlength=len(billions))
+    cents = (amounts * billions[group] * 1e11 / whole[group]).astype(np.int64) % LARGEST + 1
     round_ones = random.random(rows) < 0.05
     cents[round_ones] = random.choice([4_000, 10_000, 50_000, 100_000, 500_000, 1_000_000], int(round_ones.sum()))
     negative = random.random(rows) < 0.1
