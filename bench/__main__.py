@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from sf_transactions.assets.star import AT_ONCE, write_part
+from sf_transactions.assets.star import AT_ONCE
 from sf_transactions.local.sample import generate
 from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, DIMENSIONS, PUBLISHED_NAMES, REPEATED
+from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.socrata import TEXT
-from sf_transactions.transform.codes import dimension_table, mapping
-from sf_transactions.transform.members import Members, members
+from sf_transactions.transform.amounts import cents_by_side
+from sf_transactions.transform.codes import dimension_table, evidence, mapping
+from sf_transactions.transform.members import members
 from sf_transactions.transform.star import transactions
 
 ROWS = 776_841
@@ -43,25 +45,24 @@ def transform(paths: list[Path], out: Path) -> int:
     import pandas as pd
 
     (out / "transaction").mkdir(parents=True, exist_ok=True)
-    evidence: dict[str, list[pd.DataFrame]] = {dimension.name: [] for dimension in CODED_DIMENSIONS}
+    yearly: dict[str, list[pd.DataFrame]] = {dimension.name: [] for dimension in CODED_DIMENSIONS}
     rows = 0
 
-    def make(path: Path) -> tuple[int, list[Members], int]:
+    def make(path: Path) -> tuple[list[pd.DataFrame], int]:
         table, year = read(path, REPEATED), int(path.stem)
         found = [members(table, dimension) for dimension in DIMENSIONS]
         fact = transactions(table, year, found)
         write_part(out / "transaction" / f"{year}.csv.gz", fact)
-        return year, found, len(fact)
+        cents = cents_by_side(table)
+        return [evidence(each, cents, year) for each in found[: len(CODED_DIMENSIONS)]], len(fact)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for year, found, count in pool.map(make, paths):
-            for each in found[: len(CODED_DIMENSIONS)]:
-                frame = each.frame
-                frame.insert(0, "fiscal_year", year)
-                evidence[each.dimension.name].append(frame)
+        for frames, count in pool.map(make, paths):
+            for dimension, frame in zip(CODED_DIMENSIONS, frames, strict=True):
+                yearly[dimension.name].append(frame)
             rows += count
     for dimension in CODED_DIMENSIONS:
-        every = pd.concat(evidence[dimension.name], ignore_index=True)
+        every = pd.concat(yearly[dimension.name], ignore_index=True)
         write_part(out / f"{dimension.name}.csv.gz", dimension_table(every, mapping(every, dimension), dimension))
     return rows
 

@@ -105,10 +105,14 @@ def table_schema(table: Table) -> "pa.DataFrameSchema":
 
 def _fits(max_bytes: int) -> "pa.Check":
     import pandera.pandas as pa
+    import pyarrow
+    import pyarrow.compute as pc
 
-    return pa.Check(
-        lambda texts: texts.map(lambda text: len(text.encode()) <= max_bytes), error=f"longer than {max_bytes} bytes"
-    )
+    def fits(texts: "pd.Series") -> "pd.Series":
+        short = pc.less_equal(pc.binary_length(pyarrow.array(texts, pyarrow.string())), max_bytes)
+        return texts.notna() & short.fill_null(False).to_numpy(zero_copy_only=False)
+
+    return pa.Check(fits, error=f"longer than {max_bytes} bytes")
 
 
 def schema_failures(frame: "pd.DataFrame", schema: "pa.DataFrameSchema") -> "pd.DataFrame | None":

@@ -1,6 +1,6 @@
 """The pictures of the model: the ERD, the flow and the column tables of `docs/model.md`, as Mermaid and Markdown."""
 
-from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, DIMENSIONS, EVIDENCE, SCHEMA, STAR, TABLES, TRANSACTION
+from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, DIMENSIONS, SCHEMA, STAR, TABLES, TRANSACTION
 
 
 def erd() -> str:
@@ -54,7 +54,7 @@ def model_page() -> str:
     for dimension in DIMENSIONS:
         lines.append(f"| {dimension.name} | {' > '.join(dimension.levels)} | {', '.join(dimension.key)} |")
     for table in TABLES:
-        kind = "evidence of the codes" if table in EVIDENCE else "star"
+        kind = "star" if table in STAR else "codes"
         lines += [
             "",
             f"## {table.qualified} ({kind})",

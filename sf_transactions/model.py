@@ -5,12 +5,15 @@ Everything else derives from here: the columns expected of the portal, the pande
 This module imports nothing but the standard library.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 DATASET_ID = "bpnb-jwfb"
 SCHEMA = "report"
 FIRST_FISCAL_YEAR = 1999
+CHART_CHANGE = 2018  # the fiscal year from which the City's present chart of accounts holds
 
 
 def fiscal_years(today: date) -> range:
@@ -64,6 +67,13 @@ DESCRIPTIONS = {column.name: column.description for column in PUBLISHED}
 # Spellings of related_govt_units: upper case since FY2018.
 RELATED_GOVT_UNITS = {"No": "No", "NO": "No", "Yes": "Yes", "YES": "Yes"}
 SIDES = ("Revenue", "Spending")
+PATH_SEPARATOR = " > "
+
+
+def name_path(names: Iterable[str]) -> str:
+    """Names top down as one text. A backslash marks what would be taken for a separator, so that no two paths share
+    a text."""
+    return PATH_SEPARATOR.join(name.replace("\\", "\\\\").replace(">", "\\>") for name in names)
 
 
 def code_column(name: str) -> str:
@@ -73,6 +83,9 @@ def code_column(name: str) -> str:
 def no_member(column: str) -> str:
     """The named member that stands for a null: program -> "No Program", program_code -> "No Program Code"."""
     return f"No {column.replace('_', ' ').title()}"
+
+
+DOLLARS = "DECIMAL(18,2)"
 
 
 @dataclass(frozen=True)
@@ -88,12 +101,19 @@ class Column:
         """The limit of a VARCHAR in bytes, as Redshift counts it; None for other types."""
         return int(self.sql_type[8:-1]) if self.sql_type.startswith("VARCHAR(") else None
 
+    @property
+    def is_dollars(self) -> bool:
+        """Whether it holds dollars, which are cents (int64) in memory."""
+        return self.sql_type == DOLLARS
+
 
 @dataclass(frozen=True)
 class Table:
     """A table of schema `report`: its columns, its key and what Redshift is told about its storage.
 
-    Redshift does not enforce keys; the pipeline checks them itself, inside the load.
+    Redshift does not enforce keys; the pipeline checks them itself, inside the load. `replaces` says which rows of the
+    warehouse give way to those of a load: "all", those of the loaded "fiscal_years", those of the same "keys", or
+    "nothing": then rows that stand already are not added again. With `part_a_year` its files are one a fiscal year.
     """
 
     name: str
@@ -103,7 +123,12 @@ class Table:
     foreign_keys: tuple[tuple[str, str], ...] = ()  # (column, table)
     distribution: str = "DISTSTYLE ALL"
     sort_key: tuple[str, ...] = ()
-    by_fiscal_year: bool = False
+    replaces: Literal["all", "fiscal_years", "keys", "nothing"] = "all"
+    part_a_year: bool = False
+
+    @property
+    def by_fiscal_year(self) -> bool:
+        return self.replaces == "fiscal_years"
 
     @property
     def qualified(self) -> str:
@@ -123,8 +148,15 @@ def _text(name: str, size: int) -> Column:
 
 
 FISCAL_YEAR = Column("fiscal_year", "INTEGER", DESCRIPTIONS["fiscal_year"])
-AMOUNT = Column("amount", "DECIMAL(18,2)", DESCRIPTIONS["amount"])
-ROW_COUNT = _bigint("row_count", "Published rows that carry exactly these names and codes in this fiscal year")
+FIRST_YEAR = Column("first_fiscal_year", "INTEGER", "First fiscal year in which it is published")
+LAST_YEAR = Column("last_fiscal_year", "INTEGER", "Last fiscal year in which it is published")
+AMOUNT = Column("amount", DOLLARS, DESCRIPTIONS["amount"])
+# What is counted of published rows, wherever rows are counted; the dollars of a side are named by the side.
+COUNTS = (
+    _bigint("row_count", "Published rows that are counted here"),
+    *(Column(side.lower(), DOLLARS, f"Dollars of {side.lower()} in these rows") for side in SIDES),
+)
+DIMENSION_NAME = Column("dimension", "VARCHAR(20)", "Dimension: program, type, fund or finance")
 
 
 @dataclass(frozen=True)
@@ -180,12 +212,12 @@ class Dimension:
         """The members exactly as published (nulls filled), by fiscal year: what the choice of codes rests on."""
         return Table(
             f"{self.name}_evidence",
-            f"Every {self.name} with the codes published for it in a fiscal year, and in how many rows",
-            (FISCAL_YEAR, *self._text_columns(), ROW_COUNT),
+            f"Every {self.name} with the codes published for it in a fiscal year, in how many rows and dollars",
+            (FISCAL_YEAR, *self._text_columns(), *COUNTS),
             ("fiscal_year", *self.columns),
             distribution="DISTSTYLE EVEN",
             sort_key=("fiscal_year",),
-            by_fiscal_year=True,
+            replaces="fiscal_years",
         )
 
 
@@ -224,9 +256,56 @@ TRANSACTION = Table(
     foreign_keys=tuple((dimension.id_column, dimension.name) for dimension in DIMENSIONS),
     distribution="DISTSTYLE EVEN",
     sort_key=("fiscal_year",),
-    by_fiscal_year=True,
+    replaces="fiscal_years",
+    part_a_year=True,
+)
+
+CODE_MAPPING = Table(
+    "code_mapping",
+    "Every code published for a name within its parents, with its evidence, and which one the name keeps",
+    (
+        DIMENSION_NAME,
+        Column("pair", "VARCHAR(30)", "Name column that the code belongs to, such as department"),
+        Column("parents", "VARCHAR(1300)", f"Names of the levels above, top down, joined by '{PATH_SEPARATOR}'"),
+        Column("name", "VARCHAR(300)", "Name as published"),
+        Column("code", "VARCHAR(100)", "Code as published for this name"),
+        FIRST_YEAR,
+        LAST_YEAR,
+        *COUNTS,
+        Column("chart", "VARCHAR(10)", f"Chart of accounts: before FY{CHART_CHANGE}, since then, or both"),
+        Column("kept_code", "VARCHAR(100)", "The one code that the name keeps"),
+        Column("reason", "VARCHAR(10)", "Why that code: only, latest, more_rows, tie or override"),
+    ),
+    ("pair", "parents", "name", "code"),
+)
+PUBLISHED_CODES = Table(
+    "published_codes",
+    "The nine codes of a published row, exactly as published",
+    (
+        _bigint("published_id", "Hash of the nine codes"),
+        *(_text(code, 100) for dimension in CODED_DIMENSIONS for code in dimension.codes),
+    ),
+    ("published_id",),
+    replaces="nothing",
+    part_a_year=True,
+)
+TRANSACTION_PUBLISHED = Table(
+    "transaction_published",
+    "The codes under which a transaction was published",
+    (
+        _bigint("transaction_id", "The transaction"),
+        FISCAL_YEAR,
+        _bigint("published_id", "Its codes as published"),
+    ),
+    ("transaction_id",),
+    foreign_keys=(("transaction_id", "transaction"), ("published_id", "published_codes")),
+    distribution="DISTSTYLE EVEN",
+    sort_key=("fiscal_year",),
+    replaces="fiscal_years",
+    part_a_year=True,
 )
 
 STAR = (*(dimension.table for dimension in DIMENSIONS), TRANSACTION)
 EVIDENCE = tuple(dimension.evidence for dimension in CODED_DIMENSIONS)
-TABLES = (*STAR, *EVIDENCE)
+CODES = (*EVIDENCE, CODE_MAPPING, PUBLISHED_CODES, TRANSACTION_PUBLISHED)
+TABLES = (*STAR, *CODES)

@@ -8,17 +8,21 @@ from sf_transactions import checks
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import schema_statements
-from sf_transactions.model import CODED_DIMENSIONS, REPEATED, Dimension
+from sf_transactions.model import AMOUNT, CODE_MAPPING, CODED_DIMENSIONS, FINANCE, REPEATED, Dimension, Table
 from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.loading import evidence_of_other_years
+from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.warehouse import Warehouse, execute
-from sf_transactions.transform.codes import mapping
+from sf_transactions.transform.amounts import cents_by_side
+from sf_transactions.transform.codes import code_mapping, evidence, kept_code, mapping
 from sf_transactions.transform.members import members
 
+TABLES = (CODE_MAPPING,)
 
-def codes_key(dimension: Dimension) -> dg.AssetKey:
-    return dg.AssetKey(["codes", dimension.name])
+
+def codes_key(of: Dimension | Table) -> dg.AssetKey:
+    return dg.AssetKey(["codes", of.name])
 
 
 def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
@@ -60,20 +64,20 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
         kept = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
         of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False))
         if all(made.stands(file, of) for file in kept):
-            evidence, mapped = map(pd.read_parquet, kept)
+            found, mapped = map(pd.read_parquet, kept)
             filled = made.facts(kept[0], "codes/*")["filled"]
         else:
             ours, filled = _evidence(home, dimension, years)
-            evidence = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
-            mapped = mapping(evidence, dimension)
-        names = mapped[mapped["kept"]].groupby(["level", *dimension.levels], dropna=False).size()
+            found = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
+            mapped = mapping(found, dimension)
+        names = mapped[kept_code(mapped)].groupby(["level", *dimension.levels], dropna=False).size()
         yield from checks.settle(
             checks.result(
-                key, "schema", checks.schema_failures(_of(evidence, years), checks.table_schema(dimension.evidence))
+                key, "schema", checks.schema_failures(_of(found, years), checks.table_schema(dimension.evidence))
             ),
             checks.result(key, "many_to_one", names[names != 1].rename("codes").reset_index()),
         )
-        for file, frame in zip(kept, (evidence, mapped), strict=True):
+        for file, frame in zip(kept, (found, mapped), strict=True):
             if not made.stands(file, of):
                 with replacing(file) as incoming:
                     frame.to_parquet(incoming, index=False)
@@ -83,8 +87,8 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
             asset_key=key,
             metadata={
                 "dagster/row_count": len(mapped),
-                "fiscal_years_of_evidence": int(evidence["fiscal_year"].nunique()),
-                "names_with_several_codes": int(mapped[several & mapped["kept"]].shape[0]),
+                "fiscal_years_of_evidence": int(found["fiscal_year"].nunique()),
+                "names_with_several_codes": int((several & kept_code(mapped)).sum()),
                 "nulls_filled": filled,
                 "several_codes": checks.table_metadata(mapped[several].head(50)),
                 "path": dg.MetadataValue.path(str(home.codes(dimension.name, "mapping"))),
@@ -104,10 +108,9 @@ def _evidence(home: Home, dimension: Dimension, years) -> tuple:
 
     frames, filled = [], dict.fromkeys(dimension.columns, 0)
     for year in years:
-        found = members(read_raw(home, year, dimension.columns), dimension)
-        frame = found.frame
-        frame.insert(0, "fiscal_year", int(year))
-        frames.append(frame)
+        rows = read_raw(home, year, (*dimension.columns, FINANCE.levels[0], AMOUNT.name))
+        found = members(rows, dimension)
+        frames.append(evidence(found, cents_by_side(rows), int(year)))
         for column, count in found.filled.items():
             filled[column] += count
     return pd.concat(frames, ignore_index=True), filled
@@ -126,4 +129,54 @@ def read_raw(home: Home, year: str, columns=None):
     return pq.read_table(path, columns=columns, partitioning=None, read_dictionary=REPEATED)
 
 
-assets = [_codes_asset(dimension) for dimension in CODED_DIMENSIONS]
+@dg.asset(
+    key=codes_key(CODE_MAPPING),
+    deps=[codes_key(dimension) for dimension in CODED_DIMENSIONS],
+    group_name="codes",
+    kinds={"pandas", "pandera", "csv"},
+    owners=["team:data-engineering"],
+    metadata={"dagster/column_schema": checks.column_schema(CODE_MAPPING)},
+    check_specs=checks.specs(
+        codes_key(CODE_MAPPING), {"schema": "Columns, types, no nulls, texts that fit, every code once a name."}
+    ),
+    **BY_FISCAL_YEAR,
+)
+def codes_mapping(context: dg.AssetExecutionContext, home: Home) -> Iterator:
+    """Every name, within its parents, with every code published for it: since when, until when, in how many rows and
+    dollars; and which one the name keeps in the star, and why.
+
+    `only`: no other was published. `latest`: no other in the latest fiscal year of the name. `more_rows`: others in
+    that year had fewer rows. `tie`: others had as many, and this is the smallest text. `override`: a person decided.
+    """
+    import pandas as pd
+
+    frame = code_mapping(
+        {dimension: pd.read_parquet(home.codes(dimension.name, "mapping")) for dimension in CODED_DIMENSIONS}
+    )
+    yield from _table(home, CODE_MAPPING, frame, names_by_reason=_reasons(frame))
+
+
+def _reasons(frame) -> dict[str, int]:
+    """How many names keep their code for which reason."""
+    names = frame.drop_duplicates(["pair", "parents", "name"])
+    return {str(reason): int(count) for reason, count in names["reason"].value_counts().items()}
+
+
+def _table(home: Home, table: Table, frame, **metadata) -> Iterator:
+    """Checks and writes the file of a table about codes."""
+    key = codes_key(table)
+    yield from checks.settle(checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table))))
+    with replacing(home.star(table.name)) as incoming:
+        write_part(incoming, frame)
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "dagster/row_count": len(frame),
+            "preview": checks.table_metadata(frame.head(10)),
+            "path": dg.MetadataValue.path(str(home.star(table.name))),
+            **metadata,
+        },
+    )
+
+
+assets = [*(_codes_asset(dimension) for dimension in CODED_DIMENSIONS), codes_mapping]

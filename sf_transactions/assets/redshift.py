@@ -6,20 +6,37 @@ from decimal import Decimal
 import dagster as dg
 
 from sf_transactions import checks
-from sf_transactions.assets.s3 import s3_key
+from sf_transactions.assets.s3 import S3_CODES, s3_key
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR, WEEKLY
 from sf_transactions.ddl import read, schema_statements, views
-from sf_transactions.model import CODED_DIMENSIONS, STAR, TABLES, TRANSACTION, Table
+from sf_transactions.model import (
+    CODED_DIMENSIONS,
+    CODES,
+    PUBLISHED_CODES,
+    STAR,
+    TABLES,
+    TRANSACTION,
+    TRANSACTION_PUBLISHED,
+    Table,
+)
 from sf_transactions.resources import loading
 from sf_transactions.resources.home import Home, HomeError, read_json
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, execute, fetch
 from sf_transactions.transform.amounts import ControlTotal
 
+REDSHIFT_CODES = dg.AssetKey(["redshift", "codes"])
+UNIQUE = (*STAR, PUBLISHED_CODES, TRANSACTION_PUBLISHED)  # tables whose ids are compared
+
 
 def redshift_key(table: Table) -> dg.AssetKey:
-    return dg.AssetKey(["redshift", table.name])
+    """The asset that stands for a table: the star's have one each, those about codes one together."""
+    return dg.AssetKey(["redshift", table.name]) if table in STAR else REDSHIFT_CODES
+
+
+def _unique(table: Table) -> str:
+    return "unique_ids" if table in STAR else f"unique_ids_of_{table.name}"
 
 
 def _check_specs() -> list[dg.AssetCheckSpec]:
@@ -30,6 +47,13 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
         specs += checks.specs(
             redshift_key(dimension.table), {"many_to_one": "Within its parents a name carries exactly one code."}
         )
+    specs += checks.specs(
+        REDSHIFT_CODES,
+        {
+            **{_unique(table): f"No two rows of {table.name} have the same id." for table in UNIQUE if table in CODES},
+            "published_codes_found": "Every transaction finds the codes under which it was published.",
+        },
+    )
     return specs + checks.specs(
         redshift_key(TRANSACTION),
         {
@@ -58,6 +82,19 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             freshness_policy=WEEKLY,
         )
         for table in STAR
+    ]
+    + [
+        dg.AssetSpec(
+            REDSHIFT_CODES,
+            deps=[S3_CODES],
+            group_name="redshift",
+            kinds={"redshift"},
+            owners=["team:data-engineering"],
+            description="The tables about codes, loaded in the transaction that loads the star:\n\n"
+            + "\n".join(f"- `{table.qualified}`: {table.description}." for table in CODES),
+            partitions_def=BY_FISCAL_YEAR["partitions_def"],
+            freshness_policy=WEEKLY,
+        )
     ],
     check_specs=_check_specs(),
     can_subset=False,
@@ -79,11 +116,12 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
                 connection, table, loading.Copy(manifests[table.name], role_arn, region), years
             )
             context.log.info("%s: %d rows copied", table.qualified, rows)
+        loading.remove_unused_codes(connection)
         for view in views():
             execute(connection, read(f"report/{view}.sql"))
         results = list(_compare(connection, years, expected))
         counts = {
-            table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in STAR
+            table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in TABLES
         }
         if all(result.passed for result in results):
             connection.commit()
@@ -101,8 +139,11 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
             asset_key=redshift_key(TRANSACTION),
             partition_key=str(year),
         )
-    for table, rows in counts.items():
-        yield dg.MaterializeResult(asset_key=redshift_key(table), metadata={"dagster/row_count": rows})
+    for table in STAR:
+        yield dg.MaterializeResult(asset_key=redshift_key(table), metadata={"dagster/row_count": counts[table]})
+    yield dg.MaterializeResult(
+        asset_key=REDSHIFT_CODES, metadata={f"rows of {table.qualified}": counts[table] for table in CODES}
+    )
 
 
 def _manifest(home: Home, table: Table, years) -> str:
@@ -127,8 +168,9 @@ def _compare(connection, years, expected) -> Iterator[dg.AssetCheckResult]:
     yield checks.result(fact, "control_totals", checks.differences(expected, found, ("star", "warehouse")))
     dangling = pd.Series(loading.dangling_ids(connection), name="rows").rename_axis("dimension").reset_index()
     yield checks.result(fact, "dimensions_found", dangling[dangling["rows"] > 0])
-    for table in STAR:
-        yield checks.result(redshift_key(table), "unique_ids", loading.duplicated_ids(connection, table))
+    for table in UNIQUE:
+        yield checks.result(redshift_key(table), _unique(table), loading.duplicated_ids(connection, table))
+    yield checks.result(REDSHIFT_CODES, "published_codes_found", loading.without_published_codes(connection))
     for dimension in CODED_DIMENSIONS:
         yield checks.result(
             redshift_key(dimension.table), "many_to_one", loading.names_with_several_codes(connection, dimension)

@@ -1,38 +1,39 @@
 """s3/*: the star's files as objects in S3, sent by SFTP through Transfer Family and read back."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from sf_transactions import checks
-from sf_transactions.assets.star import star_key
+from sf_transactions.assets import codes
+from sf_transactions.assets.codes import codes_key
+from sf_transactions.assets.star import FACT_TABLES, star_key
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.model import CODED_DIMENSIONS, STAR, TRANSACTION, Table
+from sf_transactions.model import CODED_DIMENSIONS, CODES, STAR, Table
 from sf_transactions.resources.home import Home, HomeError, write_json
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.transfer import Transfer
 
-EVIDENCE_OF = {dimension.name: dimension.evidence for dimension in CODED_DIMENSIONS}
+S3_CODES = dg.AssetKey(["s3", "codes"])
 
 
 def s3_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(["s3", table.name])
 
 
-def _s3_asset(table: Table) -> dg.AssetsDefinition:
-    key = s3_key(table)
-    tables = [table, EVIDENCE_OF[table.name]] if table.name in EVIDENCE_OF else [table]
+def _s3_asset(key: dg.AssetKey, tables: Sequence[Table], deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    names = ", ".join(table.name for table in tables)
 
     @dg.asset(
         key=key,
-        deps=[star_key(table)],
+        deps=deps,
         group_name="s3",
         kinds={"sftp", "s3"},
         owners=["team:data-engineering"],
         description=(
-            f"The files of star/{table.name} as objects in S3, with the manifest that COPY reads.\n\nEach is put "
+            f"The files of {names} as objects in S3, with the manifest that COPY reads.\n\nEach is put "
             "through Transfer Family's SFTP endpoint, whose host key is pinned, and then read back from S3 and "
             "hashed. The name of an object holds the hash of its content, so that an object is never overwritten by "
             "another content, and one that stands already is not sent again."
@@ -45,7 +46,7 @@ def _s3_asset(table: Table) -> dg.AssetsDefinition:
         with transfer.connect() as sftp:
             for each in tables:
                 entries = []
-                for year in context.partition_keys if each is TRANSACTION else [None]:
+                for year in context.partition_keys if each.part_a_year else [None]:
                     entry, was_sent = _put(home.star(each.name, year), each, year, sftp, storage)
                     sent += was_sent
                     entries.append(entry | {"fiscal_year": year})
@@ -103,4 +104,15 @@ def _put_manifest(home: Home, table: Table, entries, years, sftp, storage: Stora
     return storage.url(key)
 
 
-assets = [_s3_asset(table) for table in STAR]
+assets = [
+    *(_s3_asset(s3_key(table), [table], [star_key(table)]) for table in STAR),
+    _s3_asset(
+        S3_CODES,
+        CODES,
+        [
+            *(star_key(dimension.table) for dimension in CODED_DIMENSIONS),
+            *(star_key(table) for table in FACT_TABLES),
+            *(codes_key(table) for table in codes.TABLES),
+        ],
+    ),
+]

@@ -11,19 +11,41 @@ from sf_transactions import checks
 from sf_transactions.assets.codes import codes_key, read_raw
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION, Dimension, Table
+from sf_transactions.model import (
+    DIMENSIONS,
+    FINANCE,
+    PUBLISHED_CODES,
+    SIDES,
+    TRANSACTION,
+    TRANSACTION_PUBLISHED,
+    Dimension,
+    Table,
+)
 from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, read_json, replacing
-from sf_transactions.transform.amounts import ControlTotal, decimals, dollars, totals_from_json, totals_json
+from sf_transactions.resources.parts import write_part
+from sf_transactions.transform.amounts import ControlTotal, dollars, totals_from_json, totals_json
 from sf_transactions.transform.codes import dimension_table
 from sf_transactions.transform.keys import surrogate_key
-from sf_transactions.transform.star import finance_table, transactions
+from sf_transactions.transform.star import facts, finance_table
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from sf_transactions.transform.star import Facts
 
-FACT = dg.AssetKey(["star", "transaction"])
-ROWS_AT_ONCE = 16_384  # rows that are written at once
+FACT = dg.AssetKey(["star", TRANSACTION.name])
+FACT_DESCRIPTIONS = {
+    TRANSACTION: (
+        "One gzip CSV part a fiscal year, made anew when its raw rows or the rules have changed. The id of a row is a "
+        "hash of its own values and its number among identical rows, so that it does not depend on the order in which "
+        "the portal sends them."
+    ),
+    TRANSACTION_PUBLISHED: (
+        "The star gives every name one code; here is, for every transaction, which codes it was published under, so "
+        "that any total can also be asked by these."
+    ),
+    PUBLISHED_CODES: "Each set of nine codes once. The id is a hash of the codes, the same in any year.",
+}
+FACT_TABLES = tuple(FACT_DESCRIPTIONS)
 AT_ONCE = 2  # fiscal years: most of the work is done outside of Python's lock
 
 
@@ -81,31 +103,39 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
     return star_dimension
 
 
-@dg.asset(
-    key=FACT,
-    deps=[RAW, *(star_key(dimension.table) for dimension in DIMENSIONS)],
-    group_name="star",
-    kinds={"pyarrow", "pandera", "csv"},
-    owners=["team:data-engineering"],
-    metadata={"dagster/column_schema": checks.column_schema(TRANSACTION)},
-    check_specs=checks.specs(
-        FACT,
-        {
-            "schema": "Columns, types, no nulls.",
-            "unique_ids": "No two rows have the same transaction_id, within and across the fiscal years made anew.",
-            "dimensions_found": "Every row finds its program, type, fund and finance.",
-            "control_totals": "Rows and dollars of each fiscal year and side are those of the portal.",
-        },
-    ),
-    **BY_FISCAL_YEAR,
+@dg.multi_asset(
+    name="star_transaction",
+    specs=[
+        dg.AssetSpec(
+            star_key(table),
+            deps=[RAW, *(star_key(dimension.table) for dimension in DIMENSIONS)],
+            group_name="star",
+            kinds={"pyarrow", "pandera", "csv"},
+            owners=["team:data-engineering"],
+            metadata={"dagster/column_schema": checks.column_schema(table)},
+            description=f"{table.description}.\n\n{FACT_DESCRIPTIONS[table]}",
+            partitions_def=BY_FISCAL_YEAR["partitions_def"],
+        )
+        for table in FACT_TABLES
+    ],
+    check_specs=[
+        *checks.specs(
+            FACT,
+            {
+                "schema": "Columns, types, no nulls.",
+                "unique_ids": "No two rows have the same transaction_id, within and across the fiscal years made anew.",
+                "dimensions_found": "Every row finds its program, type, fund and finance.",
+                "control_totals": "Rows and dollars of each fiscal year and side are those of the portal.",
+            },
+        ),
+        *checks.specs(star_key(TRANSACTION_PUBLISHED), {"schema": "Columns, types, no nulls."}),
+        *checks.specs(star_key(PUBLISHED_CODES), {"schema": "Columns, types, no nulls, texts that fit, unique ids."}),
+    ],
+    can_subset=False,
+    backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
 )
 def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
-    """Every published row as a fact: its fiscal year, the keys of its program, type, fund and side, its dollars.
-
-    One gzip CSV part a fiscal year, made anew when its raw rows or the rules have changed. The id of a row is a hash
-    of its own values and its number among identical rows, so that it does not depend on the order in which the portal
-    sends them.
-    """
+    """Every published row as a fact, and the codes it was published under."""
     import numpy as np
     import pandas as pd
 
@@ -113,58 +143,76 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
         dimension: pd.read_csv(home.star(dimension.name), usecols=[dimension.id_column])[dimension.id_column]
         for dimension in DIMENSIONS
     }
-    schema = checks.table_schema(TRANSACTION)
-    invalid, dangling, ids = [], [], []
+    schemas = {table: checks.table_schema(table) for table in FACT_TABLES}
+    invalid: dict[Table, list] = {table: [] for table in FACT_TABLES}
+    dangling, ids = [], []
     portal: dict[tuple[str, str], ControlTotal] = {}
     totals: dict[str, dict[str, ControlTotal]] = {}
+    rows = dict.fromkeys(FACT_TABLES, 0)
     of = {year: made.makings(*made.raw_sha256(home, [year])) for year in context.partition_keys}
-    anew = [year for year in of if not made.stands(home.star("transaction", year), of[year])]
+    anew = [year for year in of if not all(made.stands(home.star(table.name, year), of[year]) for table in FACT_TABLES)]
     with contextlib.ExitStack() as stack:
         for year in of:
             portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
             if year not in anew:
                 totals[year] = star_totals(home, year)
-        parts = {year: stack.enter_context(replacing(home.star("transaction", year))) for year in anew}
+        parts = {
+            (table, year): stack.enter_context(replacing(home.star(table.name, year)))
+            for table in FACT_TABLES
+            for year in anew
+        }
 
-        def make(year: str) -> "pd.DataFrame":
-            frame = transactions(read_raw(home, year), int(year))
-            write_part(parts[year], frame)
-            return frame
+        def make(year: str) -> "Facts":
+            found = facts(read_raw(home, year), int(year))
+            for table in FACT_TABLES:
+                write_part(parts[table, year], getattr(found, table.name))
+            return found
 
-        for year, frame in zip(anew, stack.enter_context(ThreadPoolExecutor(AT_ONCE)).map(make, anew), strict=True):
-            if (failing := checks.schema_failures(frame, schema)) is not None:
-                invalid.append(failing)
+        for year, found in zip(anew, stack.enter_context(ThreadPoolExecutor(AT_ONCE)).map(make, anew), strict=True):
+            for table in FACT_TABLES:
+                frame = getattr(found, table.name)
+                if (failing := checks.schema_failures(frame, schemas[table])) is not None:
+                    invalid[table].append(failing)
+                rows[table] += len(frame)
+            fact = found.transaction
             for dimension, keys in known.items():
-                dangling.append(frame[~frame[dimension.id_column].isin(keys)])
-            ids.append(frame["transaction_id"].to_numpy())
-            totals[year] = side_totals(frame)
+                dangling.append(fact[~fact[dimension.id_column].isin(keys)])
+            ids.append(fact["transaction_id"].to_numpy())
+            totals[year] = side_totals(fact)
         every, counts = np.unique(np.concatenate(ids) if ids else np.zeros(0, np.int64), return_counts=True)
-        found = {(year, side): total for year, sides in totals.items() for side, total in sides.items()}
+        sides = {(year, side): total for year, each in totals.items() for side, total in each.items()}
         yield from checks.settle(
-            checks.result(FACT, "schema", pd.concat(invalid) if invalid else None),
+            *(
+                checks.result(star_key(table), "schema", pd.concat(failing) if failing else None)
+                for table, failing in invalid.items()
+            ),
             checks.result(FACT, "unique_ids", pd.DataFrame({"transaction_id": every[counts > 1]})),
             checks.result(FACT, "dimensions_found", pd.concat(dangling) if dangling else None),
-            checks.result(FACT, "control_totals", checks.differences(portal, found, ("portal", "star"))),
+            checks.result(FACT, "control_totals", checks.differences(portal, sides, ("portal", "star"))),
         )
-    for year, sides in totals.items():
-        if year in anew:
-            made.note(home.star("transaction", year), of[year], totals=totals_json(sides))
+    for year in anew:
+        for table in FACT_TABLES:
+            made.note(home.star(table.name, year), of[year], totals=totals_json(totals[year]))
+    for year, each in totals.items():
         context.add_asset_metadata(
             {
-                "dagster/partition_row_count": sum(total.rows for total in sides.values()),
-                **{f"{side.lower()}_dollars": str(total.amount) for side, total in sides.items()},
+                "dagster/partition_row_count": sum(total.rows for total in each.values()),
+                **{f"{side.lower()}_dollars": str(total.amount) for side, total in each.items()},
             },
+            asset_key=FACT,
             partition_key=year,
         )
-    yield dg.MaterializeResult(
-        asset_key=FACT,
-        metadata={
-            "dagster/row_count": sum(total.rows for total in found.values()),
-            "fiscal_years": len(context.partition_keys),
-            "fiscal_years_made_anew": len(anew),
-            "path": dg.MetadataValue.path(str(home.root / "star" / "transaction")),
-        },
-    )
+    for table in FACT_TABLES:
+        yield dg.MaterializeResult(
+            asset_key=star_key(table),
+            metadata={
+                **({"dagster/row_count": sum(total.rows for total in sides.values())} if table is TRANSACTION else {}),
+                "rows_made_anew": rows[table],
+                "fiscal_years": len(context.partition_keys),
+                "fiscal_years_made_anew": len(anew),
+                "path": dg.MetadataValue.path(str(home.root / "star" / table.name)),
+            },
+        )
 
 
 def side_totals(frame) -> dict[str, ControlTotal]:
@@ -183,26 +231,6 @@ def portal_totals(home: Home, year: str) -> dict[str, ControlTotal]:
 
 def star_totals(home: Home, year: str) -> dict[str, ControlTotal]:
     return totals_from_json(made.facts(home.star("transaction", year), "star/transaction")["totals"])
-
-
-def write_part(path, frame) -> None:
-    """A frame as gzip CSV with a header; `amount`, held in cents, is written in dollars.
-
-    The bytes depend on the rows alone: gzip is given no time and no name.
-    """
-    import pyarrow as pa
-    import pyarrow.csv
-    from isal import igzip
-
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    if "amount" in table.column_names:
-        exact = decimals(frame["amount"].to_numpy())
-        table = table.set_column(table.column_names.index("amount"), "amount", exact)
-    with (
-        path.open("wb") as file,
-        igzip.IGzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
-    ):
-        pyarrow.csv.write_csv(table, stream, pyarrow.csv.WriteOptions(batch_size=ROWS_AT_ONCE))
 
 
 assets = [*(_dimension_asset(dimension) for dimension in DIMENSIONS), star_transaction]

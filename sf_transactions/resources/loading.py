@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sf_transactions.ddl import quoted
-from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, FINANCE, TRANSACTION, Dimension, Table, code_column
+from sf_transactions.model import (
+    CODED_DIMENSIONS,
+    DIMENSIONS,
+    FINANCE,
+    PUBLISHED_CODES,
+    TRANSACTION,
+    TRANSACTION_PUBLISHED,
+    Dimension,
+    Table,
+    code_column,
+)
 from sf_transactions.resources.warehouse import WarehouseError, execute, fetch
 
 if TYPE_CHECKING:
@@ -40,12 +50,44 @@ def replace_table(
         connection.rollback()
         raise WarehouseError(f"{table.qualified}: {_load_error(connection, int(backend)) or error}") from None
     columns = ", ".join(map(quoted, table.column_names))
-    where = (
-        f" WHERE fiscal_year IN ({', '.join(str(int(year)) for year in fiscal_years)})" if table.by_fiscal_year else ""
-    )
-    execute(connection, f"DELETE FROM {table.qualified}{where}")
-    execute(connection, f"INSERT INTO {table.qualified} ({columns}) SELECT {columns} FROM {staging}")
+    rows = f"SELECT {columns} FROM {staging}"
+    if table.replaces == "nothing":
+        rows += f" EXCEPT SELECT {columns} FROM {table.qualified}"  # what stands, and repetitions
+    else:
+        execute(connection, f"DELETE FROM {table.qualified}{_replaced(table, staging, fiscal_years)}")
+    execute(connection, f"INSERT INTO {table.qualified} ({columns}) {rows}")
     return int(fetch(connection, f"select count(*) as n from {staging}")["n"][0])
+
+
+def _replaced(table: Table, staging: str, fiscal_years: Sequence[int]) -> str:
+    """Which rows give way, as the rest of a DELETE."""
+    if table.replaces == "fiscal_years":
+        return f" WHERE fiscal_year IN ({', '.join(str(int(year)) for year in fiscal_years)})"
+    if table.replaces == "keys":
+        same = " AND ".join(f"{table.qualified}.{quoted(key)} = {staging}.{quoted(key)}" for key in table.primary_key)
+        return f" USING {staging} WHERE {same}"
+    return ""
+
+
+def remove_unused_codes(connection: "redshift_connector.Connection") -> None:
+    """Takes away sets of codes that no transaction is published under any more."""
+    (key,) = PUBLISHED_CODES.primary_key
+    execute(
+        connection,
+        f"DELETE FROM {PUBLISHED_CODES.qualified} WHERE {key} NOT IN"
+        f" (SELECT {key} FROM {TRANSACTION_PUBLISHED.qualified})",
+    )
+
+
+def without_published_codes(connection: "redshift_connector.Connection") -> "pd.DataFrame":
+    """Up to 20 transactions that do not find the codes under which they were published."""
+    (id,), (key,) = TRANSACTION.primary_key, PUBLISHED_CODES.primary_key
+    return fetch(
+        connection,
+        f"select t.{id}, t.fiscal_year, p.{key} from {TRANSACTION.qualified} t"
+        f" left join {TRANSACTION_PUBLISHED.qualified} p on p.{id} = t.{id} and p.fiscal_year = t.fiscal_year"
+        f" left join {PUBLISHED_CODES.qualified} c on c.{key} = p.{key} where c.{key} is null limit 20",
+    )
 
 
 def copy_statement(target: str, table: Table, copy: Copy) -> str:
@@ -129,7 +171,7 @@ def names_with_several_codes(connection: "redshift_connector.Connection", dimens
 def evidence_of_other_years(
     connection: "redshift_connector.Connection", dimension: Dimension, fiscal_years: Sequence[int]
 ) -> "pd.DataFrame":
-    """The evidence of every loaded fiscal year but these.
+    """The evidence of every loaded fiscal year but these, dollars in cents.
 
     Raises WarehouseError naming the years whose facts are loaded but whose evidence is missing: without it
     an old code could be put over a new one.
@@ -137,7 +179,10 @@ def evidence_of_other_years(
     assert dimension in CODED_DIMENSIONS
     table = dimension.evidence
     loaded = fetch(connection, f"select distinct fiscal_year from {TRANSACTION.qualified}")["fiscal_year"]
-    columns = ", ".join(map(quoted, table.column_names))
+    columns = ", ".join(
+        f"cast({column.name} * 100 as bigint) as {column.name}" if column.is_dollars else quoted(column.name)
+        for column in table.columns
+    )
     years = ", ".join(str(int(year)) for year in fiscal_years)
     found = fetch(connection, f"select {columns} from {table.qualified} where fiscal_year not in ({years})")
     missing = sorted(

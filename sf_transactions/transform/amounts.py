@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from sf_transactions.model import SIDES
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -48,6 +50,19 @@ def cents(amounts: "pa.ChunkedArray | pa.Array") -> "np.ndarray":
         if len(chunk)
     ]
     return np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int64)
+
+
+def cents_by_side(rows: "pa.Table") -> "dict[str, np.ndarray]":
+    """For each side of the books, by its name in lower case, the cents (int64) of every row: 0 on the other side.
+
+    Raises AmountError.
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    whole = cents(rows["amount"])
+    sides = rows["revenue_or_spending"].cast("string")
+    return {side.lower(): np.where(pc.fill_null(pc.equal(sides, side), False), whole, 0) for side in SIDES}
 
 
 def decimals(cents: "np.ndarray") -> "pa.Array":

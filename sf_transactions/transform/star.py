@@ -1,12 +1,14 @@
 """The fact: one row for every published row, with the keys of its members and its amount in cents."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION
+from sf_transactions.model import DIMENSIONS, FINANCE, SIDES, TRANSACTION, TRANSACTION_PUBLISHED
 from sf_transactions.transform.amounts import cents
 from sf_transactions.transform.keys import KeyCollision, row_keys, surrogate_key, surrogate_keys
 from sf_transactions.transform.members import Members, members, mixed_radix
+from sf_transactions.transform.published import published_codes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +20,34 @@ class UnexpectedFiscalYear(ValueError):
     """Rows of one fiscal year stand in the partition of another."""
 
 
-def transactions(table: "pa.Table", fiscal_year: int, found: Iterable[Members] | None = None) -> "pd.DataFrame":
+@dataclass(frozen=True)
+class Facts:
+    """The fact rows of a fiscal year and, beside them, the codes under which they were published.
+
+    Columns are as in `TRANSACTION` (`amount` in cents, int64), `TRANSACTION_PUBLISHED` and `PUBLISHED_CODES`.
+    """
+
+    transaction: "pd.DataFrame"
+    transaction_published: "pd.DataFrame"
+    published_codes: "pd.DataFrame"
+
+
+def facts(table: "pa.Table", fiscal_year: int) -> Facts:
+    """The fact rows of one fiscal year with the codes they were published under.
+
+    Raises AmountError, KeyCollision or UnexpectedFiscalYear.
+    """
+    import pandas as pd
+
+    found = [members(table, dimension) for dimension in DIMENSIONS]
+    published, codes = published_codes(found)
+    # Rows that are the same but for their codes are numbered in the order of these.
+    frame, order = _ordered(table, fiscal_year, found, [published])
+    columns = [frame["transaction_id"], frame["fiscal_year"], published[order]]
+    return Facts(frame, pd.DataFrame(dict(zip(TRANSACTION_PUBLISHED.column_names, columns, strict=True))), codes)
+
+
+def transactions(table: "pa.Table", fiscal_year: int, found: Sequence[Members] | None = None) -> "pd.DataFrame":
     """The fact rows of one fiscal year, columns as in `TRANSACTION` with `amount` in cents (int64).
 
     `found` are the members of each of `DIMENSIONS` in these rows, where they are known already.
@@ -26,6 +55,13 @@ def transactions(table: "pa.Table", fiscal_year: int, found: Iterable[Members] |
     Sorted by their own values, and numbered among identical rows in that order, so that neither ids nor files
     depend on the order of the published rows. Raises AmountError, KeyCollision or UnexpectedFiscalYear.
     """
+    return _ordered(table, fiscal_year, found or [members(table, dimension) for dimension in DIMENSIONS])[0]
+
+
+def _ordered(
+    table: "pa.Table", fiscal_year: int, found: Sequence[Members], ties: "Sequence[np.ndarray]" = ()
+) -> "tuple[pd.DataFrame, np.ndarray]":
+    """The fact rows, and the published row of each; identical ones in the order of `ties`."""
     import numpy as np
     import pandas as pd
     import pyarrow.compute as pc
@@ -33,10 +69,10 @@ def transactions(table: "pa.Table", fiscal_year: int, found: Iterable[Members] |
     years = pc.unique(table["fiscal_year"]).to_pylist()
     if any(year != str(fiscal_year) for year in years):
         raise UnexpectedFiscalYear(f"the partition of fiscal year {fiscal_year} holds rows of {years}")
-    ids = [_ids(each) for each in found or (members(table, dimension) for dimension in DIMENSIONS)]
+    ids = [_ids(each) for each in found]
     amounts = cents(table["amount"])
     place = mixed_radix([rank for _, rank in ids], [max(len(keys), 1) for keys, _ in ids])
-    order = np.lexsort([amounts, place])
+    order = np.lexsort([*ties, amounts, place])
     place, amounts = place[order], amounts[order]
     columns = [
         np.full(table.num_rows, fiscal_year, dtype=np.int64),
@@ -46,7 +82,7 @@ def transactions(table: "pa.Table", fiscal_year: int, found: Iterable[Members] |
     keys = row_keys([*columns, _occurrence(place, amounts)])
     if not pd.Index(keys).is_unique:
         raise KeyCollision(f"fiscal year {fiscal_year}: two different rows have the same transaction_id")
-    return pd.DataFrame(dict(zip(TRANSACTION.column_names, [keys, *columns], strict=True)), copy=False)
+    return pd.DataFrame(dict(zip(TRANSACTION.column_names, [keys, *columns], strict=True)), copy=False), order
 
 
 def _ids(found: Members) -> "tuple[np.ndarray, np.ndarray]":

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from sf_transactions.ddl import quoted
 from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
+from sf_transactions.model import CODED_DIMENSIONS, code_column
 from sf_transactions.resources.home import locked
 from sf_transactions_tests.integration.pipeline import pipeline
 from sf_transactions_tests.rows import published
@@ -64,6 +66,40 @@ def test_every_dollar_of_the_portal_is_in_the_warehouse_and_every_check_passes(s
         " join report.finance f on f.finance_id = t.finance_id group by 1, 2"
     )
     assert {(year, side): (int(rows), Decimal(amount)) for year, side, rows, amount in found} == expected
+
+
+def test_a_total_can_be_asked_by_the_codes_as_published_and_by_every_dimension(loaded):
+    rows = TABLE.select(["fiscal_year", "fund_code", "department", "amount"]).to_pylist()
+    expected: dict[tuple[str, str], Decimal] = {}
+    for row in rows:
+        if YEARS[0] <= int(row["fiscal_year"]) <= YEARS[1]:
+            key = (row["fund_code"], row["department"] or "No Department")
+            expected[key] = expected.get(key, Decimal(0)) + Decimal(row["amount"])
+    found = loaded.query(
+        "select c.fund_code, p.department, sum(t.amount) from report.transaction t"
+        " join report.transaction_published o on o.transaction_id = t.transaction_id"
+        " join report.published_codes c on c.published_id = o.published_id"
+        " join report.program p on p.program_id = t.program_id group by 1, 2"
+    )
+    assert {(code, department): Decimal(amount) for code, department, amount in found} == expected
+
+
+def test_on_the_warehouse_every_name_has_one_code_and_every_published_code_is_in_the_mapping(loaded):
+    for dimension in CODED_DIMENSIONS:
+        for level in dimension.levels:
+            path = ", ".join(map(quoted, (*dimension.parents(level), level)))
+            code = code_column(level)
+            several = (
+                f"select {path} from {dimension.table.qualified} group by {path} having count(distinct {code}) <> 1"
+            )
+            assert loaded.query(several) == []
+            evidence = f"select distinct {path}, {code} from {dimension.evidence.qualified}"
+            (counted,) = loaded.query(f"select count(*) from ({evidence}) e")
+            assert loaded.query(f"select count(*) from report.code_mapping where pair = '{level}'") == [counted]
+    kept = "select pair, parents, name from report.code_mapping group by 1, 2, 3"
+    assert loaded.query(f"{kept} having count(distinct kept_code) <> 1") == []
+    assert loaded.query(f"{kept} having sum(case when code = kept_code then 1 else 0 end) <> 1") == []
+    assert loaded.query("select count(*) from report.code_mapping where parents = '' and pair = 'character'")[0][0] > 0
 
 
 def test_running_again_changes_no_row_and_sends_no_object(loaded, sample):
@@ -136,12 +172,14 @@ def test_duplicated_rows_are_kept_and_each_has_an_id(standing, portal):
 
 
 def test_a_year_that_the_portal_publishes_no_longer_leaves_the_warehouse(standing, portal):
-    both = portal({"fiscal_year": "2017"}, {"fiscal_year": "2018"})
+    both = portal({"fiscal_year": "2017", "fund_code": "GONE"}, {"fiscal_year": "2018"})
     assert standing.run(both.url, *YEARS).success
+    assert standing.query("select count(*) from report.published_codes where fund_code = 'GONE'") == [(1,)]
     both.republish(published({"fiscal_year": "2018"}))
     run = standing.run(both.url, *YEARS)
     assert run.success, run.errors
     assert standing.query("select distinct fiscal_year from report.transaction where fiscal_year < 2020") == [(2018,)]
+    assert standing.query("select count(*) from report.published_codes where fund_code = 'GONE'") == [(0,)]
 
 
 def test_a_year_whose_evidence_is_missing_stops_the_run_and_is_named(loaded, sample):

@@ -3,8 +3,8 @@ import pytest
 
 from sf_transactions.local.sample import generate
 from sf_transactions.model import CODED_DIMENSIONS, PUBLISHED_NAMES
-from sf_transactions.transform.amounts import cents
-from sf_transactions.transform.codes import mapping
+from sf_transactions.transform.amounts import cents, cents_by_side
+from sf_transactions.transform.codes import evidence, mapping
 from sf_transactions.transform.members import members
 
 
@@ -68,9 +68,7 @@ def test_one_department_has_no_name_and_the_code_rda(sample):
 def test_names_carry_several_codes_at_several_levels(sample):
     broken = set()
     for dimension in CODED_DIMENSIONS:
-        frame = members(sample, dimension).frame
-        frame.insert(0, "fiscal_year", 2025)
-        mapped = mapping(frame, dimension)
+        mapped = mapping(evidence(members(sample, dimension), cents_by_side(sample), 2025), dimension)
         codes = mapped.groupby(["level", *dimension.levels], dropna=False).size()
         broken |= {key[0] for key, count in codes.items() if count > 1}
     assert broken >= {"department", "program", "character", "object", "fund_type", "fund"}

@@ -3,13 +3,17 @@ import pytest
 
 from sf_transactions.model import FINANCE, PROGRAM
 from sf_transactions.transform.keys import row_keys, surrogate_key
-from sf_transactions.transform.star import UnexpectedFiscalYear, finance_table, transactions
+from sf_transactions.transform.star import UnexpectedFiscalYear, facts, finance_table
 from sf_transactions_tests.rows import ROW, published
 
 ROWS = (
     {}, {}, {"amount": "-3"}, {"program": None, "program_code": None},
     {"revenue_or_spending": "Revenue", "amount": "0"}, {"fund": "Port Operating Fund"},
 )  # fmt: skip
+
+
+def transactions(table, fiscal_year: int) -> pd.DataFrame:
+    return facts(table, fiscal_year).transaction
 
 
 def test_every_row_arrives_with_its_cents():
@@ -68,3 +72,25 @@ def test_no_rows_give_an_empty_fact():
 
 def test_finance_has_both_sides_always():
     assert finance_table()[FINANCE.levels[0]].tolist() == ["Revenue", "Spending"]
+
+
+def test_every_transaction_leads_to_the_codes_it_was_published_under():
+    recoded = {"fund_code": "5WAAA-OLD", "program_code": None}
+    found = facts(published({}, recoded, {}), 2025)
+    assert len(found.published_codes) == 2
+    joined = found.transaction_published.merge(found.published_codes, on="published_id", validate="many_to_one")
+    assert set(joined["transaction_id"]) == set(found.transaction["transaction_id"])
+    assert sorted(joined["fund_code"]) == [ROW["fund_code"], ROW["fund_code"], "5WAAA-OLD"]
+    assert set(joined.loc[joined["fund_code"] == "5WAAA-OLD", "program_code"]) == {"No Program Code"}
+
+
+def test_the_id_of_published_codes_depends_on_the_codes_alone():
+    other = {"fiscal_year": "2024", "program": "Another", "amount": "7"}
+    ours, theirs = facts(published({}), 2025), facts(published(other), 2024)
+    pd.testing.assert_frame_equal(ours.published_codes, theirs.published_codes)
+
+
+def test_which_of_two_identical_rows_has_which_codes_does_not_depend_on_their_order():
+    rows = [{}, {"fund_code": "X"}, {"fund_code": "Y"}]
+    expected = facts(published(*rows), 2025).transaction_published
+    pd.testing.assert_frame_equal(facts(published(*reversed(rows)), 2025).transaction_published, expected)

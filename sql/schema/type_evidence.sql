@@ -1,4 +1,4 @@
--- Every type with the codes published for it in a fiscal year, and in how many rows.
+-- Every type with the codes published for it in a fiscal year, in how many rows and dollars.
 -- Generated from sf_transactions/model.py by `make generated`; edit there.
 CREATE TABLE IF NOT EXISTS report.type_evidence (
     fiscal_year INTEGER NOT NULL,
@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS report.type_evidence (
     "character" VARCHAR(300) NOT NULL,
     character_code VARCHAR(100) NOT NULL,
     row_count BIGINT NOT NULL,
+    revenue DECIMAL(18,2) NOT NULL,
+    spending DECIMAL(18,2) NOT NULL,
     PRIMARY KEY (fiscal_year, sub_object, sub_object_code, "object", object_code, "character", character_code)
 )
 DISTSTYLE EVEN

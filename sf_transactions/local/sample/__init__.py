@@ -6,8 +6,8 @@ accounts in FY2018, spellings, nulls, negative and repeated rows.
 
 from typing import TYPE_CHECKING
 
-from sf_transactions.local.sample.chart import CHANGE, Leaf, chart
-from sf_transactions.model import PUBLISHED_NAMES
+from sf_transactions.local.sample.chart import Leaf, chart
+from sf_transactions.model import CHART_CHANGE, PUBLISHED_NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def generate(rows: int = ROWS, seed: int = 1999, years: range = range(1999, 2028
     random = np.random.Generator(np.random.PCG64(seed))
     fiscal_year = random.permutation(_years(rows, years))
     revenue = random.random(rows) < 115_405 / PUBLISHED_ROWS
-    since = fiscal_year >= CHANGE
+    since = fiscal_year >= CHART_CHANGE
     accounts = chart(rows)
     columns: dict[str, np.ndarray] = {
         "fiscal_year": fiscal_year.astype(str).astype(object),

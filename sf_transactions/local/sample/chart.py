@@ -6,8 +6,6 @@ invented. Each hierarchy is a list of leaves, and the earlier a leaf stands the 
 
 from dataclasses import dataclass, field
 
-CHANGE = 2018  # the fiscal year from which the new chart of accounts holds
-
 GROUPS = (
     ("02", "Public Works, Transportation & Commerce"), ("06", "General Administration & Finance"),
     ("01", "Public Protection"), ("05", "Culture & Recreation"), ("04", "Community Health"),
