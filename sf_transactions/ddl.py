@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sf_transactions.model import SCHEMA, TABLES, Table
+from sf_transactions.model import LOADED_BESIDE, SCHEMA, TABLES, Table
 
 # Quoted wherever they stand: type names of SQL, which not every parser takes as column names.
 RESERVED = frozenset({"character", "object"})
@@ -33,12 +33,22 @@ def create_table(table: Table) -> str:
 
 def schema_statements() -> list[str]:
     """What makes an empty schema, in an order that satisfies references."""
-    return [f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}", *(read(f"schema/{table.name}.sql") for table in TABLES)]
+    tables = (read(f"schema/{table.name}.sql") for table in (*TABLES, *LOADED_BESIDE))
+    return [f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}", *tables]
 
 
 def read(name: str) -> str:
     """The one statement of a file in `sql/`, without its semicolon."""
     return (SQL / name).read_text(encoding="utf-8").rstrip().removesuffix(";")
+
+
+def create_view(name: str) -> str:
+    """CREATE OR REPLACE of a report view."""
+    return read(f"report/{name}.sql")
+
+
+def drop_view(name: str) -> str:
+    return f"DROP VIEW IF EXISTS {SCHEMA}.{name}"
 
 
 def views() -> tuple[str, ...]:

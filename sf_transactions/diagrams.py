@@ -1,6 +1,16 @@
 """The pictures of the model: the ERD, the flow and the column tables of `docs/model.md`, as Mermaid and Markdown."""
 
-from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, DIMENSIONS, SCHEMA, STAR, TABLES, TRANSACTION
+from sf_transactions.model import (
+    CODED_DIMENSIONS,
+    CODES,
+    DATASET_ID,
+    DIMENSIONS,
+    LOADED_BESIDE,
+    SCHEMA,
+    STAR,
+    TABLES,
+    TRANSACTION,
+)
 
 
 def erd() -> str:
@@ -53,8 +63,8 @@ def model_page() -> str:
     ]
     for dimension in DIMENSIONS:
         lines.append(f"| {dimension.name} | {' > '.join(dimension.levels)} | {', '.join(dimension.key)} |")
-    for table in TABLES:
-        kind = "star" if table in STAR else "codes"
+    for table in (*TABLES, *LOADED_BESIDE):
+        kind = "star" if table in STAR else "codes" if table in CODES else "loads"
         lines += [
             "",
             f"## {table.qualified} ({kind})",

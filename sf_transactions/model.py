@@ -205,7 +205,9 @@ class Dimension:
     @property
     def table(self) -> Table:
         identifier = _bigint(self.id_column, f"Surrogate key of the {self.name}: a hash of its names, never of codes")
-        return Table(self.name, self.description, (identifier, *self._text_columns()), (self.id_column,))
+        return Table(
+            self.name, self.description, (identifier, *self._text_columns()), (self.id_column,), replaces="keys"
+        )
 
     @property
     def evidence(self) -> Table:
@@ -308,4 +310,19 @@ TRANSACTION_PUBLISHED = Table(
 STAR = (*(dimension.table for dimension in DIMENSIONS), TRANSACTION)
 EVIDENCE = tuple(dimension.evidence for dimension in CODED_DIMENSIONS)
 CODES = (*EVIDENCE, CODE_MAPPING, PUBLISHED_CODES, TRANSACTION_PUBLISHED)
-TABLES = (*STAR, *CODES)
+TABLES = (*STAR, *CODES)  # loaded by COPY from S3
+
+LOAD = Table(
+    "load",
+    "One row for every load that was committed; a load holds the lock on this table, so that loads follow one another",
+    (
+        Column("run_id", "VARCHAR(64)", "Dagster's id of the run"),
+        Column("load_id", "VARCHAR(64)", "Hash of what was loaded: the manifests of all tables"),
+        Column("loaded_at", "TIMESTAMP", "When the load began to write, by the clock of the warehouse (UTC)"),
+        Column("first_fiscal_year", "INTEGER", "First fiscal year that was replaced"),
+        Column("last_fiscal_year", "INTEGER", "Last fiscal year that was replaced"),
+        _bigint("row_count", "Rows that were copied, of all tables"),
+    ),
+    ("run_id", "load_id"),
+)
+LOADED_BESIDE = (LOAD,)  # written by the load itself, in its transaction

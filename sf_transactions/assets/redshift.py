@@ -9,7 +9,6 @@ from sf_transactions import checks
 from sf_transactions.assets.s3 import S3_CODES, s3_key
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR, WEEKLY
-from sf_transactions.ddl import read, schema_statements, views
 from sf_transactions.model import (
     CODED_DIMENSIONS,
     CODES,
@@ -23,7 +22,7 @@ from sf_transactions.model import (
 from sf_transactions.resources import loading
 from sf_transactions.resources.home import Home, HomeError, read_json
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, execute, fetch
+from sf_transactions.resources.warehouse import Warehouse, commit, fetch, tried_again
 from sf_transactions.transform.amounts import ControlTotal
 
 REDSHIFT_CODES = dg.AssetKey(["redshift", "codes"])
@@ -73,9 +72,10 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             kinds={"redshift"},
             owners=["team:data-engineering"],
             description=(
-                f"{table.description}.\n\nTable `{table.qualified}` of the warehouse. All five tables are replaced in "
-                "one transaction, the fact for the loaded fiscal years; counts, sums, ids and codes are compared "
-                "inside it, and a difference rolls everything back."
+                f"{table.description}.\n\nTable `{table.qualified}` of the warehouse. All tables are written in one "
+                "transaction: the fact for the loaded fiscal years, the dimensions member by member, and members that "
+                "are published no longer stay. Counts, sums, ids and codes are compared inside it, and a difference "
+                "rolls everything back."
             ),
             metadata=checks.warehouse_metadata(table),
             partitions_def=BY_FISCAL_YEAR["partitions_def"],
@@ -101,38 +101,30 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
     backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
 )
 def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Storage, warehouse: Warehouse) -> Iterator:
-    """Loads the star into the warehouse by COPY, in one transaction."""
+    """Loads the star into the warehouse by COPY, in one transaction; loads of other runs wait for it."""
     years = [int(year) for year in context.partition_keys]
-    manifests = {table.name: _manifest(home, table, context.partition_keys) for table in TABLES}
     expected = {
         (int(year), side): total for year in context.partition_keys for side, total in star_totals(home, year).items()
     }
-    role_arn, region = storage.copy_role(), storage.region()
-    with warehouse.connect() as connection:
-        for statement in schema_statements():
-            execute(connection, statement)
-        for table in TABLES:
-            rows = loading.replace_table(
-                connection, table, loading.Copy(manifests[table.name], role_arn, region), years
-            )
-            context.log.info("%s: %d rows copied", table.qualified, rows)
-        loading.remove_unused_codes(connection)
-        for view in views():
-            execute(connection, read(f"report/{view}.sql"))
+    load = _load(context, home, storage)
+    with tried_again(context), warehouse.connect() as connection:
+        loading.make_schema(connection)
+        if loading.begin(connection, load):
+            context.log.info("this load was committed before, although the answer was lost: nothing is loaded twice")
+        else:
+            for name, copied in loading.write(connection, load).items():
+                context.log.info("%s: %d rows copied", name, copied)
         results = list(_compare(connection, years, expected))
         counts = {
             table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in TABLES
         }
         if all(result.passed for result in results):
-            connection.commit()
+            commit(connection)
+            loading.analyze(connection)
         else:
             connection.rollback()
             context.log.error("the comparison failed: rolled back, the warehouse is as it was")
     yield from checks.settle(*results)
-    with warehouse.connect() as connection:
-        connection.autocommit = True
-        for table in TABLES:
-            execute(connection, f"ANALYZE {table.qualified}")
     for (year, side), total in expected.items():
         context.add_asset_metadata(
             {f"{side.lower()}_rows": total.rows, f"{side.lower()}_dollars": str(total.amount)},
@@ -140,9 +132,24 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
             partition_key=str(year),
         )
     for table in STAR:
-        yield dg.MaterializeResult(asset_key=redshift_key(table), metadata={"dagster/row_count": counts[table]})
+        yield dg.MaterializeResult(
+            asset_key=redshift_key(table), metadata={"dagster/row_count": counts[table], "load_id": load.load_id}
+        )
     yield dg.MaterializeResult(
         asset_key=REDSHIFT_CODES, metadata={f"rows of {table.qualified}": counts[table] for table in CODES}
+    )
+
+
+def _load(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
+    manifests = {table.name: _manifest(home, table, context.partition_keys) for table in TABLES}
+    return loading.Load(
+        run_id=context.run.run_id,
+        load_id=loading.load_id(manifests),
+        fiscal_years=tuple(int(year) for year in context.partition_keys),
+        manifests=manifests,
+        role_arn=storage.copy_role(),
+        region=storage.region(),
+        read=storage.read,
     )
 
 

@@ -21,13 +21,15 @@ from sf_transactions.model import (
     Dimension,
     Table,
 )
-from sf_transactions.resources import made
+from sf_transactions.resources import loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.parts import write_part
+from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.amounts import ControlTotal, dollars, totals_from_json, totals_json
 from sf_transactions.transform.codes import dimension_table
 from sf_transactions.transform.keys import surrogate_key
 from sf_transactions.transform.star import facts, finance_table
+from sf_transactions.transform.vanished import with_vanished
 
 if TYPE_CHECKING:
     from sf_transactions.transform.star import Facts
@@ -68,27 +70,29 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
         owners=["team:data-engineering"],
         metadata={"dagster/column_schema": checks.column_schema(table)},
         description=(
-            f"{dimension.description}.\n\nOne row a member, for all loaded fiscal years. The id is made of the "
-            "member's names, so that it is the same on any machine and stays when a code changes."
+            f"{dimension.description}.\n\nOne row a member, for all loaded fiscal years; a member that is published no "
+            "longer stays. The id is made of the member's names, so that it is the same on any machine and stays when "
+            "a code changes."
         ),
         check_specs=checks.specs(key, descriptions),
         **BY_FISCAL_YEAR,
     )
-    def star_dimension(context: dg.AssetExecutionContext, home: Home) -> Iterator:
+    def star_dimension(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
         import pandas as pd
 
         if dimension.coded:
             evidence = pd.read_parquet(home.codes(dimension.name, "evidence"))
             frame = dimension_table(evidence, pd.read_parquet(home.codes(dimension.name, "mapping")), dimension)
+            loaded = loading.members_loaded(warehouse, dimension)
+            frame = with_vanished(frame, loaded, dimension)
             results = [checks.result(key, "many_to_one", checks.several_codes(frame, dimension))]
         else:
             frame, results = finance_table(), []
         results.append(checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table))))
         yield from checks.settle(*results)
-        if dimension.coded:
-            ours = evidence["fiscal_year"].isin([int(year) for year in context.partition_keys])
+        if dimension.coded:  # of all loaded fiscal years, so that what S3 holds is complete
             with replacing(home.star(dimension.evidence.name)) as incoming:
-                write_part(incoming, evidence[ours])
+                write_part(incoming, evidence.sort_values(list(evidence.columns), ignore_index=True))
         with replacing(home.star(table.name)) as incoming:
             write_part(incoming, frame)
         yield dg.MaterializeResult(

@@ -1,72 +1,135 @@
 """One load of the warehouse: COPY into staging, replace, compare, commit; or nothing at all."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sf_transactions.ddl import quoted
+from sf_transactions.ddl import create_view, drop_view, quoted, schema_statements, views
 from sf_transactions.model import (
     CODED_DIMENSIONS,
     DIMENSIONS,
+    EVIDENCE,
     FINANCE,
+    LOAD,
     PUBLISHED_CODES,
+    TABLES,
     TRANSACTION,
     TRANSACTION_PUBLISHED,
     Dimension,
     Table,
     code_column,
 )
-from sf_transactions.resources.warehouse import WarehouseError, execute, fetch
+from sf_transactions.resources import load_errors
+from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, fetch
 
 if TYPE_CHECKING:
     import pandas as pd
     import redshift_connector
 
+OTHER_COLUMNS = "42P16"  # CREATE OR REPLACE VIEW of a view that has other columns
+LOCK_SECONDS = 1800  # how long a load waits for another
+
 
 @dataclass(frozen=True)
-class Copy:
-    """What COPY needs to know: the manifest's URL, and the role the cluster assumes to read it."""
+class Load:
+    """What a load carries: the manifests' URLs by table, of these fiscal years; and by which role COPY reads them.
 
-    manifest: str
+    `read` gives the bytes of an object, for the error of a line that COPY refuses.
+    """
+
+    run_id: str
+    load_id: str
+    fiscal_years: tuple[int, ...]
+    manifests: Mapping[str, str]
     role_arn: str
     region: str
+    read: Callable[[str], bytes]
 
 
-def replace_table(
-    connection: "redshift_connector.Connection", table: Table, copy: Copy, fiscal_years: Sequence[int]
-) -> int:
-    """Puts the rows of a manifest in the place of the table's, of these fiscal years where it has years.
+def load_id(manifests: Mapping[str, str]) -> str:
+    """The hash of what is loaded: the names of the manifests hold that of their contents."""
+    return hashlib.sha256(json.dumps(manifests, sort_keys=True).encode()).hexdigest()[:16]
 
-    Returns how many rows were copied. Raises WarehouseError with file, line, column and reason when COPY refuses
-    a row; the transaction is then to be rolled back.
+
+def make_schema(connection: "redshift_connector.Connection") -> None:
+    """Makes the tables that are missing, and commits. Views are made by the load."""
+    for statement in schema_statements():
+        execute(connection, statement)
+    commit(connection)
+
+
+def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
+    """Begins the load's transaction: waits until no other load is under way, and holds the lock until its end.
+
+    Returns whether this very load stands already: its COMMIT took place although the answer was lost.
+    Raises WarehouseError when another load does not end, or has changed what this one was made from.
     """
+    execute(connection, f"SET statement_timeout TO {LOCK_SECONDS * 1000}")
+    try:
+        execute(connection, f"LOCK TABLE {LOAD.qualified}")
+    except WarehouseError as error:
+        if error.code != "57014":
+            raise
+        raise WarehouseError(f"another load has held {LOAD.qualified} for {LOCK_SECONDS} s: run again later") from None
+    execute(connection, "SET statement_timeout TO 0")
+    found = fetch(
+        connection,
+        f"select count(*) as n from {LOAD.qualified} where run_id = %s and load_id = %s",
+        (load.run_id, load.load_id),
+    )
+    return bool(found["n"][0])
+
+
+def write(connection: "redshift_connector.Connection", load: Load) -> dict[str, int]:
+    """Writes all tables and views and the row of the load, within the transaction. Returns the rows copied, by table.
+
+    Raises WarehouseError with file, line, column, value and reason when COPY refuses a row.
+    """
+    try:
+        return _write(connection, load, ())
+    except WarehouseError as error:
+        if error.code != OTHER_COLUMNS:
+            raise
+    connection.rollback()
+    begin(connection, load)
+    return _write(connection, load, views())
+
+
+def _write(connection: "redshift_connector.Connection", load: Load, outdated: Sequence[str]) -> dict[str, int]:
+    rows = {table.name: _replace_table(connection, table, load) for table in TABLES}
+    remove_unused_codes(connection)
+    for view in outdated:
+        execute(connection, drop_view(view))
+    for view in views():
+        execute(connection, create_view(view))
+    execute(
+        connection,
+        f"INSERT INTO {LOAD.qualified} SELECT %s, %s, getdate(), %s, %s, %s",
+        (load.run_id, load.load_id, min(load.fiscal_years), max(load.fiscal_years), sum(rows.values())),
+    )
+    return rows
+
+
+def _replace_table(connection: "redshift_connector.Connection", table: Table, load: Load) -> int:
     staging = f"staging_{table.name}"
     execute(connection, f"DROP TABLE IF EXISTS {staging}")
     execute(connection, f"CREATE TEMP TABLE {staging} (LIKE {table.qualified})")
     backend = fetch(connection, "select pg_backend_pid() as pid")["pid"][0]
     try:
-        execute(connection, copy_statement(staging, table, copy))
+        execute(connection, copy_statement(staging, table, load))
     except WarehouseError as error:
+        if error.retryable:
+            raise
         connection.rollback()
-        raise WarehouseError(f"{table.qualified}: {_load_error(connection, int(backend)) or error}") from None
-    columns = ", ".join(map(quoted, table.column_names))
-    rows = f"SELECT {columns} FROM {staging}"
-    if table.replaces == "nothing":
-        rows += f" EXCEPT SELECT {columns} FROM {table.qualified}"  # what stands, and repetitions
-    else:
-        execute(connection, f"DELETE FROM {table.qualified}{_replaced(table, staging, fiscal_years)}")
-    execute(connection, f"INSERT INTO {table.qualified} ({columns}) {rows}")
+        detail = load_errors.told(connection, int(backend), load.read)
+        raise WarehouseError(f"{table.qualified}: {detail or error}", error.code) from None
+    if table in EVIDENCE:
+        _refuse_stale(connection, table, staging, load)
+    for statement in _exchange(table, staging, load.fiscal_years):
+        execute(connection, statement)
     return int(fetch(connection, f"select count(*) as n from {staging}")["n"][0])
-
-
-def _replaced(table: Table, staging: str, fiscal_years: Sequence[int]) -> str:
-    """Which rows give way, as the rest of a DELETE."""
-    if table.replaces == "fiscal_years":
-        return f" WHERE fiscal_year IN ({', '.join(str(int(year)) for year in fiscal_years)})"
-    if table.replaces == "keys":
-        same = " AND ".join(f"{table.qualified}.{quoted(key)} = {staging}.{quoted(key)}" for key in table.primary_key)
-        return f" USING {staging} WHERE {same}"
-    return ""
 
 
 def remove_unused_codes(connection: "redshift_connector.Connection") -> None:
@@ -90,39 +153,66 @@ def without_published_codes(connection: "redshift_connector.Connection") -> "pd.
     )
 
 
-def copy_statement(target: str, table: Table, copy: Copy) -> str:
+def copy_statement(target: str, table: Table, load: Load) -> str:
     columns = ", ".join(map(quoted, table.column_names))
     return (
-        f"COPY {target} ({columns})\nFROM '{copy.manifest}'\nIAM_ROLE '{copy.role_arn}'\n"
-        f"REGION '{copy.region}'\nFORMAT AS CSV\nGZIP\nIGNOREHEADER 1\nMANIFEST\nMAXERROR 0"
+        f"COPY {target} ({columns})\nFROM '{load.manifests[table.name]}'\nIAM_ROLE '{load.role_arn}'\n"
+        f"REGION '{load.region}'\nFORMAT AS CSV\nGZIP\nIGNOREHEADER 1\nMANIFEST\nMAXERROR 0"
     )
 
 
-def _load_error(connection: "redshift_connector.Connection", backend: int) -> str | None:
-    """The last row of SYS_LOAD_ERROR_DETAIL of this session, as a sentence."""
-    rows = fetch(
+def _exchange(table: Table, staging: str, fiscal_years: Sequence[int]) -> tuple[str, ...]:
+    """The statements that put the rows of the staging table in the place of those that give way."""
+    columns = ", ".join(map(quoted, table.column_names))
+    insert = f"INSERT INTO {table.qualified} ({columns}) SELECT {columns} FROM {staging}"
+    same = " AND ".join(f"{table.qualified}.{quoted(key)} = {staging}.{quoted(key)}" for key in table.primary_key)
+    if table.replaces == "fiscal_years":
+        years = f"WHERE fiscal_year IN ({_listed(fiscal_years)})"
+        return f"DELETE FROM {table.qualified} {years}", f"{insert} {years}"
+    if table.replaces == "keys":  # what the load does not have stays
+        return f"DELETE FROM {table.qualified} USING {staging} WHERE {same}", insert
+    if table.replaces == "nothing":
+        return (f"{insert} EXCEPT SELECT {columns} FROM {table.qualified}",)  # what stands, and repetitions
+    return f"DELETE FROM {table.qualified}", insert
+
+
+def _refuse_stale(connection: "redshift_connector.Connection", table: Table, staging: str, load: Load) -> None:
+    """Raises WarehouseError when the evidence of other fiscal years, which the codes rest on, is not what stands.
+
+    The file holds the evidence of all loaded years: a load of other years that came in between has changed it.
+    """
+    columns = ", ".join(map(quoted, table.column_names))
+    other = f"WHERE fiscal_year NOT IN ({_listed(load.fiscal_years)})"
+    stand, carried = (f"SELECT {columns} FROM {name} {other}" for name in (table.qualified, staging))
+    differ = fetch(
         connection,
-        "select trim(file_name) as file_name, line_number, trim(column_name) as column_name,"
-        " trim(error_message) as error_message from sys_load_error_detail"
-        " where session_id = %s order by start_time desc limit 1",
-        (backend,),
-    )
-    connection.rollback()
-    if rows.empty:
-        return None
-    row = rows.iloc[0]
-    column = f", column {row['column_name']}" if row["column_name"] else ""
-    return f"COPY failed at {row['file_name']}, line {row['line_number']}{column}: {row['error_message']}"
+        f"select count(*) as n from (({stand} EXCEPT {carried}) UNION ALL ({carried} EXCEPT {stand})) as d",
+    )["n"][0]
+    if differ:
+        raise WarehouseError(
+            f"{table.qualified}: another load was committed after the codes of this one were made ({differ} rows of "
+            "evidence of other fiscal years differ): run again, from codes/* on"
+        )
+
+
+def _listed(fiscal_years: Sequence[int]) -> str:
+    return ", ".join(str(int(year)) for year in fiscal_years)
+
+
+def analyze(connection: "redshift_connector.Connection") -> None:
+    """Renews the statistics that the planner goes by."""
+    for table in TABLES:
+        execute(connection, f"ANALYZE {table.qualified}")
+    commit(connection)
 
 
 def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int]) -> "pd.DataFrame":
     """fiscal_year, revenue_or_spending, row_count and amount of the fact, of these years."""
-    years = ", ".join(str(int(year)) for year in fiscal_years)
     return fetch(
         connection,
         f"select t.fiscal_year, f.revenue_or_spending, count(*) as row_count, sum(t.amount) as amount"
         f" from {TRANSACTION.qualified} t join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
-        f" where t.fiscal_year in ({years}) group by 1, 2 order by 1, 2",
+        f" where t.fiscal_year in ({_listed(fiscal_years)}) group by 1, 2 order by 1, 2",
     )
 
 
@@ -168,6 +258,13 @@ def names_with_several_codes(connection: "redshift_connector.Connection", dimens
     return pd.concat(parts, ignore_index=True)
 
 
+def members_loaded(warehouse: Warehouse, dimension: Dimension) -> "pd.DataFrame":
+    """Every member that the dimension holds in the warehouse; raises WarehouseError."""
+    table = dimension.table
+    columns = ", ".join(map(quoted, table.column_names))
+    return warehouse.query(f"select {columns} from {table.qualified}")
+
+
 def evidence_of_other_years(
     connection: "redshift_connector.Connection", dimension: Dimension, fiscal_years: Sequence[int]
 ) -> "pd.DataFrame":
@@ -183,7 +280,7 @@ def evidence_of_other_years(
         f"cast({column.name} * 100 as bigint) as {column.name}" if column.is_dollars else quoted(column.name)
         for column in table.columns
     )
-    years = ", ".join(str(int(year)) for year in fiscal_years)
+    years = _listed(fiscal_years)
     found = fetch(connection, f"select {columns} from {table.qualified} where fiscal_year not in ({years})")
     missing = sorted(
         {int(year) for year in loaded} - set(found["fiscal_year"].astype(int)) - set(map(int, fiscal_years))

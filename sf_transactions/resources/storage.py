@@ -49,6 +49,17 @@ class Storage(dg.ConfigurableResource):
 
         return redshift_role_arn(Settings.from_environ())
 
+    def read(self, url: str) -> bytes:
+        """The bytes of an object. Raises StorageError."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        try:
+            with contextlib.closing(self.client().get_object(Bucket=bucket, Key=key)["Body"]) as body:
+                return body.read()
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"{url} cannot be read: {error}") from None
+
     def holds(self, key: str, size: int, sha256: str) -> bool:
         """Whether the object stands there with exactly this content."""
         return exists_with(self.client(), self.name(), key, size, sha256)

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from sf_transactions.provision.lookup import redshift_endpoint
+from sf_transactions.resources.warehouse_errors import WarehouseError, driver_errors, from_driver
 from sf_transactions.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     import redshift_connector
 
 
-class WarehouseError(RuntimeError):
-    """The warehouse cannot be reached, or refused a statement; the message says what to do."""
+RETRIES = 4
+BACKOFF_SECONDS = 2.0
 
 
 class Warehouse(dg.ConfigurableResource):
@@ -60,15 +61,18 @@ class Warehouse(dg.ConfigurableResource):
                 ssl=self.ssl,
                 application_name="sf_transactions",
             )
-        except (redshift_connector.Error, OSError) as error:
+        except driver_errors() as error:
+            found = from_driver(error)
             raise WarehouseError(
-                f"cannot connect to the warehouse {where}: {reason(error)}. Check that the cluster runs "
-                "(`sf-transactions plan`) and the settings REDSHIFT_*"
+                f"cannot connect to the warehouse {where}: {found}. Check that the cluster runs "
+                "(`sf-transactions plan`) and the settings REDSHIFT_*",
+                found.code,
+                retryable=found.retryable,
             ) from None
         try:
             yield connection
         finally:
-            with contextlib.suppress(redshift_connector.Error, OSError):  # a broken connection is closed already
+            with contextlib.suppress(*driver_errors()):  # a broken connection is closed already
                 connection.close()
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> "pd.DataFrame":
@@ -99,20 +103,33 @@ def fetch(
 
 def execute(connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()):
     """Runs one statement and returns its cursor. Raises WarehouseError with the server's own words."""
-    import redshift_connector
-
     cursor = connection.cursor()
     try:
         cursor.execute(statement, tuple(parameters) or None)
-    except (redshift_connector.Error, OSError) as error:
-        raise WarehouseError(reason(error)) from None
+    except driver_errors() as error:
+        raise from_driver(error) from None
     return cursor
 
 
-def reason(error: BaseException) -> str:
-    """What the server said, in one line: redshift_connector hands on the fields of the protocol's error."""
-    fields = error.args[0] if error.args else None
-    if isinstance(fields, dict):
-        code, message, detail = fields.get("C"), fields.get("M"), fields.get("D")
-        return f"{message}{f' ({detail})' if detail else ''} [{code}]"
-    return str(error) or type(error).__name__
+def commit(connection: "redshift_connector.Connection") -> None:
+    """Ends the transaction. Raises WarehouseError; when the connection was lost nobody knows whether it took place."""
+    try:
+        connection.commit()
+    except driver_errors() as error:
+        raise from_driver(error) from None
+
+
+@contextlib.contextmanager
+def tried_again(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Hands an error that passes by itself to Dagster, which runs the step again: after a while that doubles.
+
+    Any other error ends the step at once.
+    """
+    try:
+        yield
+    except WarehouseError as error:
+        if not error.retryable:
+            raise
+        seconds = BACKOFF_SECONDS * 2**context.retry_number
+        context.log.warning(f"{error}: tried again in {seconds:g} s, at most {RETRIES} times")
+        raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=seconds) from error

@@ -14,6 +14,7 @@ import pytest
 from sf_transactions.definitions import build_defs
 from sf_transactions.local import control
 from sf_transactions.model import TABLES
+from sf_transactions.resources import warehouse
 from sf_transactions.resources.warehouse import Warehouse, execute
 from sf_transactions.settings import Settings, env_name
 
@@ -43,6 +44,7 @@ class Pipeline:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {"datasf_base_url": portal_url, "home_dir": self.settings.home_dir, **changed}.items():
                 patch.setenv(env_name(name), value)
+            patch.setattr(warehouse, "BACKOFF_SECONDS", 0.01)
             portal: dict[str, Any] = {"base_url": portal_url, "backoff_seconds": 0.01}
             if "datasf_app_token" in changed:
                 portal["app_token"] = {"env": env_name("datasf_app_token")}

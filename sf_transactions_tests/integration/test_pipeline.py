@@ -14,6 +14,7 @@ from sf_transactions_tests.rows import published
 
 YEARS = (2016, 2019)  # on both sides of the new chart of accounts
 TABLE = generate(6000)
+CODES_OF_SALARIES = "select distinct character_code from report.type where \"character\" = 'Salaries'"
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +138,10 @@ def test_codes_keep_their_zeros_and_a_name_carries_the_code_of_its_latest_year(s
     )
     run = standing.run(both.url, *YEARS)
     assert run.success, run.errors
-    assert standing.query('select distinct "character", character_code from report.type') == [("Salaries", "SALARIES")]
-    assert standing.query("select distinct organization_group_code from report.program") == [("02",)]
+    assert standing.query(CODES_OF_SALARIES) == [("SALARIES",)]
+    assert standing.query(
+        "select distinct organization_group_code from report.program where organization_group like 'Public Works%'"
+    ) == [("02",)]
 
 
 def test_an_old_year_loaded_alone_never_puts_an_old_code_over_a_new_one(standing, portal, tmp_path):
@@ -146,7 +149,7 @@ def test_an_old_year_loaded_alone_never_puts_an_old_code_over_a_new_one(standing
     assert standing.run(both.url, *YEARS).success
     run = standing.fresh_home(tmp_path / "home").run(both.url, 2017)
     assert run.success, run.errors
-    assert standing.query('select "character", character_code from report.type') == [("Salaries", "SALARIES")]
+    assert standing.query(CODES_OF_SALARIES) == [("SALARIES",)]
 
 
 def test_a_newer_code_reaches_the_dimension_and_changes_no_id(standing, portal):
@@ -157,7 +160,9 @@ def test_a_newer_code_reaches_the_dimension_and_changes_no_id(standing, portal):
     first.republish(published(*rows, {"fiscal_year": "2019", "sub_object_code": "501099"}))
     run = standing.run(first.url, 2019)
     assert run.success, run.errors
-    assert standing.query("select sub_object_code from report.type") == [("501099",)]
+    assert standing.query("select sub_object_code from report.type where sub_object like 'Perm Salaries-Misc-R%'") == [
+        ("501099",)
+    ]
     after = standing.state("where fiscal_year < 2019")
     assert after["transaction"] == before["transaction"]
     assert [row[0] for row in after["type"]] == [row[0] for row in before["type"]]

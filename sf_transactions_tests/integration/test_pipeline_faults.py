@@ -168,7 +168,9 @@ def test_a_line_that_copy_refuses(loaded):
     assert "many" in lines[3]
     part.write_bytes(gzip.compress("".join(lines).encode()))
     try:
-        with refused(loaded, "report.transaction", "fiscal_year=2018", "line 4", "column amount") as check:
+        with refused(
+            loaded, "report.transaction", "fiscal_year=2018", "line 4", "column amount, value 'many'"
+        ) as check:
             check(loaded.run("http://127.0.0.1:9", *YEARS, select="group:s3 or group:redshift"))
     finally:
         part.write_bytes(kept)

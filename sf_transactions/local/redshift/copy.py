@@ -70,6 +70,7 @@ def run(
     columns = _targets(table, name, found["columns"])
     _check_role(options["role"], roles, user)
     client, total = s3(), 0
+    source.check_region(client, found["source"], options.get("region", ""))
     for bucket, key in source.objects(client, found["source"], "manifest" in options):
         url, content = f"s3://{bucket}/{key}", source.read(client, bucket, key)
         try:

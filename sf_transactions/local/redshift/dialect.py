@@ -56,6 +56,7 @@ class Statement:
     table: NewTable | None = None
     needs: list[str] = field(default_factory=list)  # tables that must be there
     needs_schema: list[str] = field(default_factory=list)
+    view: tuple[str, str] = ("", "")  # schema and name of one that is made
 
     @property
     def returns_rows(self) -> bool:
@@ -90,7 +91,9 @@ def translate(source: str) -> Statement:
     if isinstance(tree, exp.Create):
         tree.set("no_schema_binding", None)
     count = max((int(node.name) for node in tree.find_all(exp.Parameter)), default=0)
-    return Statement(kind, tag, generate(normalise(tree)), source, count)
+    sql = generate(normalise(tree))
+    view = (tree.this.db, tree.this.name) if tag == "CREATE VIEW" and isinstance(tree.this, exp.Table) else ("", "")
+    return Statement("view" if tag == "CREATE VIEW" else kind, tag, sql, source, count, view=view)
 
 
 def _setting(source: str, first: str) -> Statement:

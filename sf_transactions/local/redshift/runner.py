@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sf_transactions.local.redshift import catalog, copy, vocabulary
 from sf_transactions.local.redshift.dialect import Statement
 from sf_transactions.local.redshift.errors import SqlError, not_supported
+from sf_transactions.local.redshift.locks import Locks
 from sf_transactions.local.redshift.tables import NewTable
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class Answer:
 class Runner:
     """Runs statements. `status` is the protocol's: I outside of a transaction, T inside, E inside a failed one."""
 
-    def __init__(self, cursor: "duckdb.DuckDBPyConnection", login: Login) -> None:
-        self._cursor, self._login = cursor, login
+    def __init__(self, cursor: "duckdb.DuckDBPyConnection", login: Login, locks: Locks) -> None:
+        self._cursor, self._login, self._locks = cursor, login, locks
+        self._cancelled = False
         self.status = b"I"
         self._settings: dict[str, str] = {}
         for name, value in (
@@ -67,6 +69,8 @@ class Runner:
 
     def interrupt(self) -> None:
         """Ends the statement that runs; called from another thread."""
+        self._cancelled = True
+        self._locks.wake()
         self._cursor.interrupt()
 
     def failed(self) -> None:
@@ -92,8 +96,13 @@ class Runner:
             raise
         finally:
             self._implicit = False
+            self._locks.release(self._login.pid)
 
     _implicit = False
+
+    def _at_once(self) -> contextlib.AbstractContextManager[None]:
+        """All or nothing, also outside of a transaction."""
+        return contextlib.nullcontext() if self._implicit else self.together()
 
     def _rollback(self) -> None:
         import duckdb
@@ -120,7 +129,10 @@ class Runner:
 
     def run(self, statement: Statement, parameters: tuple[Any, ...]) -> Answer:
         """Executes a statement. Raises SqlError or DuckDB's error."""
+        self._cancelled = False
         self._refuse_in_failed(statement)
+        if statement.tag == "LOCK TABLE":  # before anything is read: what is read afterwards is what others committed
+            self._lock(statement.needs)
         for schema in statement.needs_schema:
             if not self._cursor.execute("select 1 from duckdb_schemas() where schema_name = ?", [schema]).fetchall():
                 raise SqlError("3F000", f'schema "{schema}" does not exist')
@@ -129,6 +141,12 @@ class Runner:
         return getattr(self, f"_run_{statement.kind}")(statement, parameters)
 
     # Transactions
+
+    def _lock(self, tables: list[str]) -> None:
+        if self.status == b"I":
+            raise SqlError("25P01", "LOCK TABLE can only be used in transaction blocks")
+        seconds = int(self._settings.get("statement_timeout", "0")) / 1000
+        self._locks.take(tables, self._login.pid, lambda: self._cancelled, seconds or None)
 
     def _run_begin(self, statement: Statement, _: Any) -> Answer:
         notices = []
@@ -152,6 +170,8 @@ class Runner:
         except BaseException:
             self._rollback()
             raise
+        finally:
+            self._locks.release(self._login.pid)
         return Answer(statement.tag)
 
     def _run_rollback(self, statement: Statement, _: Any) -> Answer:
@@ -159,6 +179,7 @@ class Runner:
             return Answer(statement.tag, notices=["there is no transaction in progress"])
         self.status, self._implicit = b"I", False
         self._rollback()
+        self._locks.release(self._login.pid)
         return Answer(statement.tag)
 
     # Settings
@@ -205,6 +226,22 @@ class Runner:
             return Answer(f"{statement.tag} {answer[0][0] if answer else 0}")
         return Answer(statement.tag)
 
+    def _run_view(self, statement: Statement, _: Any) -> Answer:
+        """CREATE VIEW; one that stands is replaced only by one of the same columns."""
+        with self._at_once():
+            before = self._view_columns(statement.view)
+            self._cursor.execute(statement.sql)
+            if before and before != self._view_columns(statement.view):
+                raise SqlError("42P16", f"cannot change the columns of view {'.'.join(statement.view)}")
+        return Answer(statement.tag)
+
+    def _view_columns(self, view: tuple[str, str]) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(
+            "select column_name, data_type from duckdb_columns() where table_name = ? and schema_name ="
+            " coalesce(nullif(?, ''), current_schema()) order by column_index",
+            [view[1], view[0]],
+        ).fetchall()
+
     def _run_truncate(self, statement: Statement, _: Any) -> Answer:
         """TRUNCATE commits the transaction it runs in, as in Redshift."""
         self._cursor.execute(statement.sql)
@@ -225,10 +262,9 @@ class Runner:
 
     def _run_copy(self, statement: Statement, _: Any) -> Answer:
         login = self._login
-        alone = self.status == b"I" and not self._implicit
         query = next(_QUERIES)
         try:
-            with self.together() if alone else contextlib.nullcontext():
+            with self._at_once():
                 name, count = copy.run(self._cursor, statement.source, login.roles, login.user, login.s3)
         except copy.CopyFailed as failure:
             with contextlib.closing(self._cursor.cursor()) as other:

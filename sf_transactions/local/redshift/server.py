@@ -11,6 +11,7 @@ from typing import Any
 
 from sf_transactions.local.redshift import wire
 from sf_transactions.local.redshift.catalog import SYSTEM_TABLES
+from sf_transactions.local.redshift.locks import Locks
 from sf_transactions.local.redshift.session import Cluster, Session
 
 __all__ = ["Cluster", "RedshiftEndpoint"]
@@ -40,6 +41,7 @@ class RedshiftEndpoint:
         self._sessions: dict[Session, threading.Thread] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1000)
+        self._locks = Locks()
 
     @property
     def port(self) -> int:
@@ -75,18 +77,22 @@ class RedshiftEndpoint:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="redshift", daemon=True).start()
 
     def _serve(self, sock: Any) -> None:
-        with (
-            contextlib.closing(wire.Connection(sock)) as connection,
-            contextlib.closing(self._duckdb.cursor()) as cursor,
-        ):
-            session = Session(connection, cursor, self._clusters, self._s3, next(self._numbers), self._cancel)
-            with self._lock:
-                self._sessions[session] = threading.current_thread()
-            try:
-                session.serve()
-            finally:
+        number = next(self._numbers)
+        try:
+            with (
+                contextlib.closing(wire.Connection(sock)) as connection,
+                contextlib.closing(self._duckdb.cursor()) as cursor,  # what it left open is rolled back
+            ):
+                session = Session(connection, cursor, self._clusters, self._s3, number, self._cancel, self._locks)
                 with self._lock:
-                    del self._sessions[session]
+                    self._sessions[session] = threading.current_thread()
+                try:
+                    session.serve()
+                finally:
+                    with self._lock:
+                        del self._sessions[session]
+        finally:
+            self._locks.release(number)
 
     def _cancel(self, pid: int, secret: int) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sf_transactions.local.redshift import dialect, wire
 from sf_transactions.local.redshift.errors import SqlError, from_duckdb
+from sf_transactions.local.redshift.locks import Locks
 from sf_transactions.local.redshift.runner import Login, Runner
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ class Session:
         s3: Callable[[], Any],
         pid: int,
         cancel: Callable[[int, int], None],
+        locks: Locks,
     ) -> None:
         self._wire, self._cursor = connection, cursor
-        self._clusters, self._s3, self._cancel = clusters, s3, cancel
+        self._clusters, self._s3, self._cancel, self._locks = clusters, s3, cancel, locks
         self.pid, self.secret = pid, secrets.randbits(31)
         self._runner: Runner | None = None
         self._prepared: dict[str, Prepared] = {}
@@ -77,7 +79,8 @@ class Session:
 
     def interrupt(self) -> None:
         """Ends the statement that runs; called from another thread."""
-        self._cursor.interrupt()
+        if self._runner:
+            self._runner.interrupt()
 
     def hang_up(self) -> None:
         """Ends the session; called from another thread."""
@@ -124,7 +127,9 @@ class Session:
         given = dict(zip(words[::2], words[1::2], strict=False))
         user = given.get("user", "")
         cluster = self._authenticate(user, given.get("database") or user)
-        self._runner = Runner(self._cursor, Login(user, cluster.database, cluster.iam_roles, self.pid, self._s3))
+        self._runner = Runner(
+            self._cursor, Login(user, cluster.database, cluster.iam_roles, self.pid, self._s3), self._locks
+        )
         self._wire.send(b"R", struct.pack("!i", 0))
         for name, value in PARAMETERS.items():
             self._wire.send(b"S", wire.text(name) + wire.text(value))

@@ -17,6 +17,24 @@ def split_url(url: str) -> tuple[str, str]:
     return bucket, key
 
 
+def check_region(client: Any, url: str, region: str) -> None:
+    """Raises SqlError when the bucket lies in another region than COPY was told; S3 then redirects."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if not region:
+        return
+    try:
+        where = client.get_bucket_location(Bucket=split_url(url)[0])["LocationConstraint"] or "us-east-1"
+    except (ClientError, BotoCoreError) as error:
+        raise _s3_error(url, error) from None
+    if where != region:
+        raise SqlError(
+            "XX000",
+            "S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint."
+            f" Please send all future requests to this endpoint.,Status 301,Error PermanentRedirect,{url}",
+        )
+
+
 def objects(client: Any, source: str, manifest: bool) -> list[tuple[str, str]]:
     """The objects to load, as (bucket, key). Raises SqlError when one that must be there is not."""
     bucket, key = split_url(source)
