@@ -56,7 +56,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
                 client_key_path=str(settings.home / "keys" / "client_key"),
                 host_key_path=str(settings.home / "keys" / "host_key.pub"),
             ),
-            "storage": Storage(s3=S3Resource(), bucket=settings.s3_bucket),
+            "storage": Storage(s3=S3Resource(), bucket=settings.s3_bucket, prefix=settings.prefix),
             "warehouse": Warehouse.from_settings(settings, _secret(settings, "redshift_password")),
         },
         # A process a step costs more than the work, and the run's lock and files want one process.

@@ -4,6 +4,7 @@ boto3 reads its own variables (AWS_ENDPOINT_URL, AWS_DEFAULT_REGION, AWS_ACCESS_
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -43,14 +44,35 @@ class Settings:
     restatement_percent: str = _setting(
         "SF_TRANSACTIONS_RESTATEMENT_PERCENT", "1", "percent of a closed fiscal year's dollars that may move unwarned"
     )
+    aws_account_id: str | None = _setting(
+        "AWS_ACCOUNT_ID", None, "the account that the credentials must belong to; not checked when unset"
+    )
     s3_bucket: str | None = _setting(
         "S3_BUCKET", None, "the bucket; its name is unique in the world, so it has no default"
     )
+    s3_prefix: str | None = _setting(
+        "S3_PREFIX", None, "the part of the bucket that is the project's; all of it when unset"
+    )
+    s3_noncurrent_days: str = _setting("S3_NONCURRENT_DAYS", "30", "days after which overwritten versions are deleted")
     sftp_username: str = _setting("SFTP_USERNAME", "sf-transactions", "user of the Transfer Family server")
     sftp_host: str | None = _setting("SFTP_HOST", None, "SFTP endpoint; looked up from AWS when unset")
     sftp_port: str = _setting("SFTP_PORT", "22", "its port")
+    sftp_security_policy: str = _setting(
+        "SFTP_SECURITY_POLICY",
+        "TransferSecurityPolicy-2025-03",
+        "the server's ciphers and key exchanges, by AWS's name",
+    )
     transfer_role: str = _setting("TRANSFER_ROLE", "sf-transactions-transfer", "IAM role Transfer Family assumes")
+    transfer_s3_policy: str = _setting(
+        "TRANSFER_S3_POLICY", "sf-transactions-transfer-s3", "IAM policy of that role: the project's part of the bucket"
+    )
+    transfer_aws_policies: str | None = _setting(
+        "TRANSFER_AWS_POLICIES", None, "AWS's own policies for that role, by name, separated by commas"
+    )
     redshift_role: str = _setting("REDSHIFT_ROLE", "sf-transactions-redshift", "IAM role the cluster assumes for COPY")
+    redshift_s3_policy: str = _setting(
+        "REDSHIFT_S3_POLICY", "sf-transactions-redshift-s3", "IAM policy of that role: reading the same part"
+    )
     redshift_security_group: str = _setting(
         "REDSHIFT_SECURITY_GROUP", "sf-transactions-redshift", "security group that lets in SQL clients"
     )
@@ -60,12 +82,23 @@ class Settings:
     redshift_cluster: str = _setting("REDSHIFT_CLUSTER", "sf-transactions", "the cluster")
     redshift_node_type: str = _setting("REDSHIFT_NODE_TYPE", "ra3.large", "node type of a new cluster")
     redshift_nodes: str = _setting("REDSHIFT_NODES", "1", "number of nodes of a new cluster")
+    redshift_public: str = _setting("REDSHIFT_PUBLIC", "false", "whether the warehouse has a public address")
+    redshift_workgroup: str | None = _setting(
+        "REDSHIFT_WORKGROUP", None, "a Serverless workgroup, in the place of the cluster"
+    )
+    redshift_rpus: str = _setting("REDSHIFT_RPUS", "8", "base capacity of the workgroup, in RPUs")
     redshift_database: str = _setting("REDSHIFT_DATABASE", "san_francisco", "database")
     redshift_user: str = _setting("REDSHIFT_USER", "sf_transactions", "database user")
-    redshift_password: str | None = _setting("REDSHIFT_PASSWORD", None, "its password", secret=True)
+    redshift_password: str | None = _setting(
+        "REDSHIFT_PASSWORD",
+        None,
+        "its password; unset, a new cluster keeps one of its own in Secrets Manager",
+        secret=True,
+    )
     redshift_host: str | None = _setting("REDSHIFT_HOST", None, "SQL endpoint; looked up from AWS when unset")
     redshift_port: str | None = _setting("REDSHIFT_PORT", None, "its port; looked up from AWS when unset")
     redshift_ssl: str = _setting("REDSHIFT_SSL", "true", "whether SQL connections must use TLS")
+    glue_database: str = _setting("GLUE_DATABASE", "sf_transactions", "Glue database that the files are registered in")
     sample_rows: str = _setting(
         "SF_TRANSACTIONS_SAMPLE_ROWS", "40000", "rows of the synthetic sample of the stand-in portal"
     )
@@ -80,12 +113,28 @@ class Settings:
         return Path(self.home_dir).expanduser().absolute()
 
     @property
+    def prefix(self) -> str:
+        """What the keys of all objects begin with: nothing, or names that end with a slash. Raises SettingsError."""
+        text = (self.s3_prefix or "").strip("/")
+        names = text.split("/")
+        if text and not all(re.fullmatch(r"[\w.-]+", name) and name.strip(".") for name in names):
+            raise SettingsError(
+                f"S3_PREFIX is {self.s3_prefix!r}: write names of letters, digits, _ . - with / between"
+            )
+        return f"{text}/" if text else ""
+
+    @property
     def ssl(self) -> bool:
+        return self.flag("redshift_ssl")
+
+    def flag(self, name: str) -> bool:
+        """Whether field `name` says yes. Raises SettingsError when it says neither yes nor no."""
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        value = getattr(self, name)
         try:
-            return words[self.redshift_ssl.lower()]
+            return words[value.lower()]
         except KeyError:
-            raise SettingsError(f"REDSHIFT_SSL is {self.redshift_ssl!r}: write true or false") from None
+            raise SettingsError(f"{env_name(name)} is {value!r}: write true or false") from None
 
     def port(self, name: str) -> int | None:
         """The port in field `name`, or None when unset. Raises SettingsError when it is no port."""

@@ -32,5 +32,6 @@ for command in (
     aws.plan,
     aws.provision,
     aws.teardown,
+    aws.permissions,
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The AWS resources: `plan`, `provision`, `teardown`; the same code as the Dagster jobs."""
+"""The AWS resources: `plan`, `provision`, `teardown`, `permissions`; the same code as the Dagster jobs."""
 
 import click
 
@@ -6,14 +6,21 @@ from sf_transactions.settings import Settings
 
 
 @click.command()
-def plan() -> None:
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, and nothing else.")
+def plan(as_json: bool) -> None:
     """Show what `provision` would do on AWS. Exits 0 when there is nothing to do, 2 when there is."""
     from sf_transactions.provision.plan import plan as make_plan
 
     found = make_plan(Settings.from_environ())
-    for line in found.lines():
-        click.echo(line)
+    _show(found, as_json)
     raise SystemExit(2 if found.changes else 0)
+
+
+def _show(found, as_json: bool = False) -> None:
+    import json
+
+    for line in [json.dumps(found.as_json(), indent=2)] if as_json else found.lines():
+        click.echo(line)
 
 
 @click.command()
@@ -24,25 +31,46 @@ def provision(yes: bool) -> None:
     from sf_transactions.provision.plan import plan as make_plan
 
     settings = Settings.from_environ()
-    found = make_plan(settings)
-    for line in found.lines():
-        click.echo(line)
-    if found.changes and not yes:
-        click.confirm("Make these changes?", abort=True)
+    if not yes:
+        found = make_plan(settings)
+        _show(found)
+        if found.changes:
+            click.confirm("Make these changes?", abort=True)
     made = apply(settings, say=click.echo)
-    click.echo(
-        f"SFTP      sftp -P {made.sftp_port} -i {settings.home / 'keys' / 'client_key'} "
-        f"{settings.sftp_username}@{made.sftp_host}"
-    )
+    click.echo(f"SFTP      {made.sftp_host}:{made.sftp_port}, host key {made.fingerprint}")
+    click.echo(f"          {made.sftp_command}")
     click.echo(f"Redshift  {made.redshift_host}:{made.redshift_port}/{settings.redshift_database}")
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-def teardown(yes: bool) -> None:
+@click.option("--keep-bucket", is_flag=True, help="Leave the bucket and what it holds.")
+@click.option("--final-snapshot", is_flag=True, help="Take a last snapshot of the warehouse.")
+def teardown(yes: bool, keep_bucket: bool, final_snapshot: bool) -> None:
     """Delete the AWS resources that carry this project's tag, and nothing else."""
+    from sf_transactions.provision.destroy import Keep, preview
     from sf_transactions.provision.destroy import teardown as destroy
 
+    settings, keep = Settings.from_environ(), Keep(bucket=keep_bucket, snapshot=final_snapshot)
     if not yes:
-        click.confirm("Delete the cluster, the SFTP server and the bucket with all it holds?", abort=True)
-    destroy(Settings.from_environ(), say=click.echo)
+        bucket = settings.required("s3_bucket")
+        doomed = preview(settings, keep)
+        if not doomed:
+            click.echo("nothing of this project is there")
+        for line in doomed:
+            click.echo(line)
+        if doomed and click.prompt(f"This cannot be undone. Write {bucket} to delete all of it") != bucket:
+            raise click.ClickException(f"that is not {bucket}: nothing was deleted")
+    destroy(settings, click.echo, keep)
+
+
+@click.command()
+def permissions() -> None:
+    """Print the smallest IAM policies for the person who provisions and tears down, as JSON by name."""
+    import json
+
+    from sf_transactions.provision.permissions import documents
+    from sf_transactions.provision.plan import prepared
+
+    _, want, _ = prepared(Settings.from_environ())
+    click.echo(json.dumps(documents(want), indent=2))

@@ -94,6 +94,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ACCOUNT_ID": "123456789012",  # moto's, so that what a shell says of another is not taken for it
         "S3_BUCKET": "sf-transactions-local",
         "SFTP_USERNAME": "sf-transactions",
         "SFTP_HOST": "127.0.0.1",

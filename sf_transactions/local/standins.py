@@ -1,9 +1,11 @@
 """All stand-ins in one process: AWS's APIs (moto), SFTP, Redshift's SQL endpoint and the portal."""
 
 import faulthandler
+import importlib
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,32 +48,33 @@ def _client(service: str, ports: Ports) -> Any:
 
 
 def _aws(ports: Ports) -> Any:
-    from moto.server import ThreadedMotoServer
+    from sf_transactions.local.aws import AwsEndpoint
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=ports.aws, verbose=False)
-    server.start()
-    return server
+    # What is slow to load is loaded while the other endpoints start; machine images are not needed at all.
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+    endpoint = AwsEndpoint(ports.aws).start()
+    threading.Thread(target=lambda: importlib.import_module("moto.ec2.models"), name="warm", daemon=True).start()
+    return endpoint
 
 
-def _backends(ports: Ports) -> tuple[Any, Any]:
-    """moto's own state of Transfer and Redshift, which knows what AWS tells nobody: host keys and passwords."""
-    from moto.backends import get_backend
+def _state(service: Any, ports: Ports) -> Any:
+    """The stand-in's own state of a service, which knows what AWS tells nobody: host keys and passwords."""
     from moto.core import DEFAULT_ACCOUNT_ID
 
-    return (
-        get_backend("transfer")[DEFAULT_ACCOUNT_ID][ports.region],
-        get_backend("redshift")[DEFAULT_ACCOUNT_ID][ports.region],
-    )
+    return service[DEFAULT_ACCOUNT_ID][ports.region]
 
 
 def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
+    from moto.transfer.models import transfer_backends
+
+    from sf_transactions.local.aws.transfer import active_host_keys
     from sf_transactions.local.transfer import SftpEndpoint, SftpServer, SftpUser
 
     def servers() -> list[SftpServer]:
         return [
             SftpServer(
                 server.server_id,
-                server.host_key_fingerprint,  # moto keeps the private key here
+                tuple(active_host_keys(server)),
                 tuple(
                     SftpUser(
                         user.user_name,
@@ -81,7 +84,8 @@ def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
                     for user in server._users
                 ),
             )
-            for server in _backends(ports)[0].servers.values()
+            for server in _state(transfer_backends, ports).servers.values()
+            if server.state == "ONLINE"
         ]
 
     endpoint = SftpEndpoint(servers, s3, ports.sftp)
@@ -90,10 +94,27 @@ def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
 
 
 def _redshift(settings: Settings, ports: Ports, s3: Callable[[], Any]) -> Any:
+    from moto.redshift.models import redshift_backends
+
+    from sf_transactions.local.aws.serverless import serverless_backends
     from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
 
-    def clusters() -> list[Cluster]:
+    def workgroups() -> list[Cluster]:
+        state = _state(serverless_backends, ports)
         return [
+            Cluster(
+                workgroup["workgroupName"],
+                namespace["dbName"],
+                namespace["adminUsername"],
+                state.passwords[namespace["namespaceName"]],
+                tuple(namespace["iamRoles"]),
+            )
+            for workgroup in state.workgroups.values()
+            for namespace in (state.namespaces[workgroup["namespaceName"]],)
+        ]
+
+    def clusters() -> list[Cluster]:
+        return workgroups() + [
             Cluster(
                 cluster.cluster_identifier,
                 cluster.db_name,
@@ -101,7 +122,7 @@ def _redshift(settings: Settings, ports: Ports, s3: Callable[[], Any]) -> Any:
                 cluster.master_user_password,
                 tuple(cluster.iam_roles_arn),
             )
-            for cluster in _backends(ports)[1].clusters.values()
+            for cluster in _state(redshift_backends, ports).clusters.values()
         ]
 
     endpoint = RedshiftEndpoint(settings.home / "warehouse.duckdb", clusters, s3, ports.redshift)

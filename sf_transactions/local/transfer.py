@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import asyncssh
@@ -35,10 +35,10 @@ class SftpUser:
 
 @dataclass(frozen=True)
 class SftpServer:
-    """A server of the Transfer API. `host_key` is secret."""
+    """A server of the Transfer API. `host_keys` are secret, and one of a kind."""
 
     server_id: str
-    host_key: str
+    host_keys: tuple[str, ...] = field(repr=False)
     users: tuple[SftpUser, ...]
 
 
@@ -82,7 +82,7 @@ class SftpEndpoint:
             session.add_done_callback(sessions.discard)
 
     async def _serve(self, sock: socket.socket) -> None:
-        """Serves a connection with the host key of the server that stands now; hangs up when there is none."""
+        """Serves a connection with the host keys of the server that stands now; hangs up when there is none."""
         servers = self._servers()
         if not servers:
             sock.close()
@@ -92,7 +92,7 @@ class SftpEndpoint:
             connection = await asyncssh.run_server(
                 sock,
                 server_factory=lambda: _Login(server),
-                server_host_keys=[asyncssh.import_private_key(server.host_key)],
+                server_host_keys=[asyncssh.import_private_key(key) for key in server.host_keys],
                 sftp_factory=lambda channel: _Files(channel, server, self._s3),
                 allow_scp=False,
                 agent_forwarding=False,

@@ -1,23 +1,52 @@
-"""What should be on AWS, as pure data from the settings: names, tags, policies."""
+"""What should be on AWS, as pure data from the settings: names, sizes, tags, policies."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from sf_transactions.settings import Settings, SettingsError
+from sf_transactions.provision import policies
+from sf_transactions.settings import Settings, SettingsError, env_name
 
 OWNER_TAG = "sf-transactions:owner"
 REDSHIFT_PORT = 5439
+# Roles and policies stand under a path of their own, by which all of them are found.
+IAM_PATH = "/sf-transactions/"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A customer-managed IAM policy."""
+
+    name: str
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Role:
-    """An IAM role: who may assume it, and the one inline policy it has."""
+    """An IAM role: who may assume it, its own policy, and AWS's policies attached to it, by ARN."""
 
     name: str
     trust: dict[str, Any]
-    policy_name: str
-    policy: dict[str, Any]
+    policy: Policy
+    aws_policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A provisioned cluster."""
+
+    name: str
+    node_type: str
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Workgroup:
+    """A Serverless workgroup, and the namespace of the same name that holds its data."""
+
+    name: str
+    capacity: int  # RPUs
 
 
 @dataclass(frozen=True)
@@ -26,60 +55,107 @@ class Desired:
 
     account: str
     region: str
+    partition: str
     owner: str
     bucket: str
+    prefix: str  # empty, or ends with /
+    noncurrent_days: int
     transfer_role: Role
     redshift_role: Role
+    security_policy: str
     sftp_username: str
     client_public_key: str
     home_mapping: tuple[dict[str, str], ...]
     security_group: str
     cidr: str
-    cluster: str
-    node_type: str
-    nodes: int
+    public: bool
+    warehouse: Cluster | Workgroup
     database: str
     user: str
+    catalog: str
 
     @property
     def tags(self) -> list[dict[str, str]]:
         return [{"Key": OWNER_TAG, "Value": self.owner}]
 
+    def iam_arn(self, kind: str, name: str) -> str:
+        return f"arn:{self.partition}:iam::{self.account}:{kind}{IAM_PATH}{name}"
 
-def desired(settings: Settings, account: str, region: str, client_public_key: str) -> Desired:
-    """The desired state. Raises SettingsError naming the setting that is missing."""
-    bucket = settings.required("s3_bucket")
-    if len(settings.sftp_username) < 3:
-        raise SettingsError("SFTP_USERNAME needs at least three characters: Transfer Family takes no shorter names")
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return (self.transfer_role, self.redshift_role)
+
+
+def desired(settings: Settings, account: str, region: str, client_public_key: str, partition: str = "aws") -> Desired:
+    """The desired state. Raises SettingsError naming the setting that is missing or cannot be."""
+    bucket = _bucket(settings.required("s3_bucket"))
+    prefix = settings.prefix
+    _fits("sftp_username", settings.sftp_username, r"\w[\w@.-]{2,99}", "3 to 100 letters, digits, _ @ . -")
+    for name in ("transfer_role", "redshift_role", "transfer_s3_policy", "redshift_s3_policy"):
+        _fits(name, getattr(settings, name), r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits, + = , . @ - _")
     return Desired(
         account=account,
         region=region,
+        partition=partition,
         owner=bucket,
         bucket=bucket,
+        prefix=prefix,
+        noncurrent_days=settings.number("s3_noncurrent_days", 1),
         transfer_role=Role(
             settings.transfer_role,
-            _trust("transfer.amazonaws.com", {"StringEquals": {"aws:SourceAccount": account}}),
-            f"{settings.transfer_role}-s3",
-            transfer_policy(bucket),
+            policies.transfer_trust(partition, region, account),
+            Policy(settings.transfer_s3_policy, policies.transfer_policy(partition, bucket, prefix)),
+            _aws_policies(settings.transfer_aws_policies, partition),
         ),
         redshift_role=Role(
             settings.redshift_role,
-            # Redshift documents no condition on the source account, and COPY must be able to assume the role.
-            _trust("redshift.amazonaws.com"),
-            f"{settings.redshift_role}-s3",
-            redshift_policy(bucket),
+            policies.redshift_trust(),
+            Policy(settings.redshift_s3_policy, policies.redshift_policy(partition, bucket, prefix)),
         ),
+        security_policy=settings.sftp_security_policy,
         sftp_username=settings.sftp_username,
         client_public_key=client_public_key,
-        home_mapping=({"Entry": "/", "Target": f"/{bucket}"},),
+        home_mapping=({"Entry": "/", "Target": f"/{bucket}/{prefix}".rstrip("/")},),
         security_group=settings.redshift_security_group,
         cidr=_cidr(settings.required("redshift_cidr")),
-        cluster=settings.redshift_cluster,
-        node_type=settings.redshift_node_type,
-        nodes=_nodes(settings.redshift_nodes),
-        database=settings.redshift_database,
-        user=settings.redshift_user,
+        public=settings.flag("redshift_public"),
+        warehouse=_warehouse(settings),
+        database=_fits("redshift_database", settings.redshift_database, r"[a-z_][a-z0-9_$]{0,63}", "a lower-case name"),
+        user=_fits("redshift_user", settings.redshift_user, r"[a-z_][a-z0-9_$]{0,127}", "a lower-case name"),
+        catalog=_fits("glue_database", settings.glue_database, r"[a-z0-9_]{1,252}", "lower-case letters, digits, _"),
     )
+
+
+def _warehouse(settings: Settings) -> Cluster | Workgroup:
+    words = "3 to 63 lower-case letters, digits and single hyphens"
+    if settings.redshift_workgroup:
+        name = _fits("redshift_workgroup", settings.redshift_workgroup, r"[a-z0-9-]{3,64}", words)
+        capacity = settings.number("redshift_rpus", 4)
+        if capacity > 1024:
+            raise SettingsError(f"REDSHIFT_RPUS is {capacity}: a workgroup has at most 1024")
+        return Workgroup(name, capacity)
+    name = _fits("redshift_cluster", settings.redshift_cluster, r"[a-z](-?[a-z0-9])*", words)
+    return Cluster(name, settings.redshift_node_type, _nodes(settings.redshift_nodes))
+
+
+def _fits(name: str, value: str, pattern: str, words: str) -> str:
+    """The value, if AWS takes it. moto takes everything, and AWS's own refusal comes late."""
+    if not re.fullmatch(pattern, value):
+        raise SettingsError(f"{env_name(name)} is {value!r}: AWS wants {words}")
+    return value
+
+
+def _bucket(name: str) -> str:
+    """S3's rules for names (User Guide, "General purpose bucket naming rules"); dots would break TLS."""
+    return _fits(
+        "s3_bucket", name, r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3 to 63 lower-case letters, digits and hyphens"
+    )
+
+
+def _aws_policies(text: str | None, partition: str) -> tuple[str, ...]:
+    """Policies that AWS manages, by name or ARN, separated by commas."""
+    named = [each.strip() for each in (text or "").split(",") if each.strip()]
+    return tuple(each if each.startswith("arn:") else f"arn:{partition}:iam::aws:policy/{each}" for each in named)
 
 
 def _cidr(text: str) -> str:
@@ -96,45 +172,3 @@ def _nodes(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 128:
         raise SettingsError(f"REDSHIFT_NODES is {text!r}: write a number of nodes from 1 to 128")
     return int(text)
-
-
-def _trust(service: str, condition: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The service may assume the role; a condition on the account keeps it from doing so for others."""
-    statement: dict[str, Any] = {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-    }
-    return _policy(statement | {"Condition": condition} if condition else statement)
-
-
-def transfer_policy(bucket: str) -> dict[str, Any]:
-    """What Transfer Family does for the user: list the bucket, and read, write and delete in it."""
-    return _policy(
-        _list_bucket(bucket),
-        {
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-            "Resource": f"arn:aws:s3:::{bucket}/*",
-        },
-    )
-
-
-def redshift_policy(bucket: str) -> dict[str, Any]:
-    """What COPY does: list the bucket and read in it."""
-    return _policy(
-        _list_bucket(bucket),
-        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"arn:aws:s3:::{bucket}/*"},
-    )
-
-
-def _list_bucket(bucket: str) -> dict[str, Any]:
-    return {
-        "Effect": "Allow",
-        "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
-        "Resource": f"arn:aws:s3:::{bucket}",
-    }
-
-
-def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}

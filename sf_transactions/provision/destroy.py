@@ -1,134 +1,114 @@
-"""Tears down what carries this project's tag, and nothing else."""
+"""Tears down what carries this project's tag, and nothing else; ends with an audit of what is left."""
 
-import dataclasses
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from sf_transactions.provision import actual
-from sf_transactions.provision.actual import Aws
-from sf_transactions.provision.desired import Desired, Role, desired
-from sf_transactions.provision.errors import ProvisionError, code, explained
+from sf_transactions.provision import stack
+from sf_transactions.provision.aws import Aws, connect
+from sf_transactions.provision.bucket import Bucket
+from sf_transactions.provision.cluster import Cluster
+from sf_transactions.provision.desired import Desired, desired
+from sf_transactions.provision.errors import ProvisionError, explained
+from sf_transactions.provision.resource import Resource
+from sf_transactions.provision.serverless import Namespace
 from sf_transactions.settings import Settings
 
 # A teardown needs neither of these, so that it does not ask for them.
 NO_CIDR, NO_KEY = "127.0.0.1/32", ""
-# A deleted cluster's network interfaces hold on to the security group for a while.
-GROUP_SECONDS = 180
-PAUSE_SECONDS = 5.0
-A_REQUEST = 1000  # objects at most that S3 deletes by one request
 
 
-def teardown(settings: Settings, say: Callable[[str], object]) -> None:
+@dataclass(frozen=True)
+class Keep:
+    """What outlives the teardown: the bucket, a last snapshot of the warehouse."""
+
+    bucket: bool = False
+    snapshot: bool = False
+
+
+NOTHING = Keep()
+
+
+def _prepared(settings: Settings, say: Callable[[str], object]) -> tuple[Aws, Desired]:
+    aws = connect(settings, say)
+    settings = replace(settings, redshift_cidr=settings.redshift_cidr or NO_CIDR)
+    return aws, desired(settings, aws.account, aws.region, NO_KEY, aws.partition)
+
+
+def preview(settings: Settings, keep: Keep = NOTHING) -> list[str]:
+    """What a teardown would delete, a line each, in its order. Changes nothing."""
+    aws, want = _prepared(settings, lambda line: None)
+    with explained("what is there"):
+        found = list(stack.owned(aws, want))
+        return [_previewed(resource, keep) for resource in found]
+
+
+def _previewed(resource: Resource, keep: Keep) -> str:
+    if isinstance(resource, Bucket):
+        versions, size, more = resource.objects()
+        holds = f"{'more than ' if more else ''}{versions} object versions, {size:,} bytes"
+        return f"{'=' if keep.bucket else '-'} {resource.title}: {holds}{', kept' if keep.bucket else ''}"
+    if isinstance(resource, Cluster | Namespace):
+        return f"- {resource.title}: {'with' if keep.snapshot else 'WITHOUT'} a last snapshot"
+    return f"- {resource.title}"
+
+
+def teardown(settings: Settings, say: Callable[[str], object], keep: Keep = NOTHING) -> None:
     """Deletes in the order that AWS's dependencies ask for; what is gone already is passed over.
 
     A resource of our name without our tag is not touched, and one that AWS will not delete does not keep the others,
     which cost money, from being deleted. What was left is raised as one ProvisionError at the end.
     """
-    aws = actual.connect()
-    settings = dataclasses.replace(settings, redshift_cidr=settings.redshift_cidr or NO_CIDR)
-    want = desired(settings, aws.account, aws.region, NO_KEY)
-    left: list[str] = []
-    for what, step in (
-        (f"cluster {want.cluster}", lambda: _cluster(aws, want)),
-        (f"security group {want.security_group}", lambda: _security_group(aws, want)),
-        (f"role {want.redshift_role.name}", lambda: _role(aws, want, want.redshift_role)),
-        ("SFTP server and its users", lambda: _server(aws, want)),
-        (f"role {want.transfer_role.name}", lambda: _role(aws, want, want.transfer_role)),
-        (f"bucket {want.bucket}", lambda: _bucket(aws, want)),
-    ):
+    aws, want = _prepared(settings, say)
+    left: dict[str, str] = {}
+    for kind_step in _steps(aws, want, left):
+        if keep.bucket and isinstance(kind_step, Bucket):
+            say(f"= {kind_step.title} is kept")
+            continue
         try:
-            with explained(what):
-                say(f"- {what}" if step() else f"  {what} is gone already")
+            with explained(kind_step.title):
+                delete_with_snapshot(kind_step, keep.snapshot)
+                say(f"- {kind_step.title}")
         except ProvisionError as error:
-            say(f"! {what} is left")
-            left.append(str(error))
+            say(f"! {kind_step.title} is left")
+            left[kind_step.title] = str(error)
+    left |= {title: told for title, told in _foreign(aws, want)}
+    with explained("audit"):
+        still = [each.title for each in stack.owned(aws, want) if not (keep.bucket and isinstance(each, Bucket))]
+    for title in still:
+        left.setdefault(title, f"{title} is still there")
+    say("audit: nothing of this project is left" if not left else f"audit: left are {', '.join(left)}")
     if left:
-        raise ProvisionError("\n".join(left))
+        raise ProvisionError("\n".join(left.values()))
 
 
-def _cluster(aws: Aws, want: Desired) -> bool:
-    found = actual.cluster(aws, want.cluster)
-    if found is None:
-        return False
-    actual.refuse_foreign(f"cluster {want.cluster}", found.get("Tags", []), want.owner)
-    client = aws.client("redshift")
-    if found.get("ClusterStatus") != "deleting":
-        client.delete_cluster(ClusterIdentifier=want.cluster, SkipFinalClusterSnapshot=True)
-    client.get_waiter("cluster_deleted").wait(ClusterIdentifier=want.cluster)
-    return True
-
-
-def _security_group(aws: Aws, want: Desired) -> bool:
-    from botocore.exceptions import ClientError
-
-    found = actual.security_group(aws, want.security_group, want.owner)
-    if found is None:
-        return False
-    actual.refuse_foreign(f"security group {want.security_group}", found.get("Tags", []), want.owner)
-    client = aws.client("ec2")
-    deadline = time.monotonic() + GROUP_SECONDS
-    while True:
+def _steps(aws: Aws, want: Desired, left: dict[str, str]) -> Iterator[Resource]:
+    """What is ours, kind after kind; a kind that cannot be listed is noted, and the next one follows."""
+    for step in stack.by_kind(want):
         try:
-            client.delete_security_group(GroupId=found["GroupId"])
-            return True
-        except ClientError as error:
-            if code(error) != "DependencyViolation" or time.monotonic() > deadline:
-                raise
-            time.sleep(PAUSE_SECONDS)
+            with explained(step.what):
+                found = list(step.owned(aws, want))
+        except ProvisionError as error:
+            left[step.what] = str(error)
+            continue
+        yield from found
 
 
-def _role(aws: Aws, want: Desired, role: Role) -> bool:
-    found = actual.role(aws, role.name)
-    if found is None:
-        return False
-    actual.refuse_foreign(f"role {role.name}", found.get("Tags", []), want.owner)
-    client = aws.client("iam")
-    for attached in client.list_attached_role_policies(RoleName=role.name)["AttachedPolicies"]:
-        client.detach_role_policy(RoleName=role.name, PolicyArn=attached["PolicyArn"])
-    for policy in client.list_role_policies(RoleName=role.name)["PolicyNames"]:
-        client.delete_role_policy(RoleName=role.name, PolicyName=policy)
-    client.delete_role(RoleName=role.name)
-    return True
+def _foreign(aws: Aws, want: Desired) -> Iterator[tuple[str, str]]:
+    """What stands under our names and is not ours."""
+    for resource in stack.resources(aws, want, None, None):
+        try:
+            with explained(resource.title):
+                resource.find_ours()
+        except ProvisionError as error:
+            yield resource.title, str(error)
 
 
-def _server(aws: Aws, want: Desired) -> bool:
-    server = actual.sftp_server(aws, want.owner)
-    if server is None:
-        return False
-    client = aws.client("transfer")
-    if actual.sftp_user(aws, server, want.sftp_username):
-        client.delete_user(ServerId=server, UserName=want.sftp_username)
-    client.delete_server(ServerId=server)
-    return True
-
-
-def _bucket(aws: Aws, want: Desired) -> bool:
-    tags = actual.bucket_tags(aws, want.bucket)
-    if tags is None:
-        return False
-    actual.refuse_foreign(f"bucket {want.bucket}", tags, want.owner)
-    bucket = aws.session.resource("s3").Bucket(want.bucket)
-    for upload in bucket.multipart_uploads.all():
-        upload.abort()
-    _delete_versions(aws, want.bucket)
-    bucket.delete()
-    return True
-
-
-def _delete_versions(aws: Aws, bucket: str) -> None:
-    """Deletes the newest and all older versions, and the marks of deleted ones. The first page is asked for until it
-    is empty, because following pages are named by keys that are gone by then."""
-    client = aws.client("s3")
-    while True:
-        page = client.list_object_versions(Bucket=bucket)
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])][:A_REQUEST]
-        if not found:
-            return
-        objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
-        refused = client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
-        if refused:
-            first = refused[0]
-            raise ProvisionError(
-                f"bucket {bucket}: {len(refused)} objects cannot be deleted, such as {first.get('Key')}: "
-                f"AWS answers {first.get('Code')}; delete them and run this again"
-            )
+def delete_with_snapshot(resource: Resource, keep_data: bool) -> None:
+    """Deletes it, after a last snapshot where it holds data that is to be kept."""
+    found = resource.find() or {}
+    if isinstance(resource, Cluster | Namespace):
+        name = f"{resource.name}-final-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        resource.delete(found, name if keep_data else None)
+    else:
+        resource.delete(found)

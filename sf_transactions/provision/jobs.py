@@ -14,24 +14,28 @@ def provision_resources(context: dg.OpExecutionContext) -> None:
         {
             "sftp": f"{made.sftp_host}:{made.sftp_port}",
             "redshift": f"{made.redshift_host}:{made.redshift_port}",
+            "host_key_fingerprint": made.fingerprint,
         }
     )
 
 
 class Confirmation(dg.Config):
-    """Deleting asks for the bucket's name, so that no click does it by mistake."""
+    """Deleting asks for the bucket's name, so that no click does it by mistake. The bucket may be kept, and the data of
+    the warehouse as a last snapshot."""
 
     delete_bucket: str
+    keep_bucket: bool = False
+    final_snapshot: bool = False
 
 
 @dg.op(description="Deletes the AWS resources that carry this project's tag, and nothing else.")
 def teardown_resources(context: dg.OpExecutionContext, config: Confirmation) -> None:
-    from sf_transactions.provision.destroy import teardown
+    from sf_transactions.provision.destroy import Keep, teardown
 
     settings = Settings.from_environ()
     if config.delete_bucket != settings.required("s3_bucket"):
         raise dg.Failure(f"delete_bucket is {config.delete_bucket!r}: write the name of S3_BUCKET to delete it")
-    teardown(settings, say=context.log.info)
+    teardown(settings, context.log.info, Keep(bucket=config.keep_bucket, snapshot=config.final_snapshot))
 
 
 @dg.job(description="Provision the bucket, roles, SFTP server and cluster on AWS. Idempotent.")

@@ -24,6 +24,10 @@ class Keys:
         return self.folder / "host_key"
 
     @property
+    def known_hosts(self) -> Path:
+        return self.folder / "known_hosts"
+
+    @property
     def client_public(self) -> str:
         return self.client_key.with_suffix(".pub").read_text(encoding="utf-8").strip()
 
@@ -59,6 +63,22 @@ def fingerprint(public_key: str) -> str:
 
     digest = hashlib.sha256(base64.b64decode(public_key.split()[1])).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def same_key(one: str, other: str) -> bool:
+    """Whether two public lines are the same key, whatever their comments."""
+    return one.split()[:2] == other.split()[:2]
+
+
+def known_host(host: str, port: int, key: str) -> str:
+    """A line of OpenSSH's known_hosts."""
+    return f"{host if port == 22 else f'[{host}]:{port}'} {' '.join(key.split()[:2])}"
+
+
+def write_known_hosts(keys: Keys, host: str, port: int) -> Path:
+    """The pinned host key in OpenSSH's form, for logins by hand."""
+    keys.known_hosts.write_text(f"{known_host(host, port, keys.host_public)}\n", encoding="utf-8")
+    return keys.known_hosts
 
 
 def public_of(private_key: bytes) -> str:

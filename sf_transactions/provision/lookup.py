@@ -1,41 +1,62 @@
 """What a run looks up from AWS by name when the settings give no host: endpoints and the role of COPY."""
 
-from sf_transactions.provision import actual
+from sf_transactions.provision import cluster, serverless
+from sf_transactions.provision.aws import Aws, connect
 from sf_transactions.provision.errors import NotProvisioned, explained
+from sf_transactions.provision.resource import is_gone
+from sf_transactions.provision.sftp import server_id
 from sf_transactions.settings import Settings
 
 
-def sftp_endpoint(settings: Settings) -> tuple[str, int]:
-    """Host and port of the project's SFTP server. Raises NotProvisioned."""
-    aws = actual.connect()
+def sftp_endpoint(settings: Settings, aws: Aws | None = None) -> tuple[str, int]:
+    """Host and port of the SFTP server, from the settings or from AWS. Raises NotProvisioned."""
+    port = settings.port("sftp_port") or 22
+    if settings.sftp_host:
+        return settings.sftp_host, port
+    aws = aws or connect(settings)
     with explained("SFTP server"):
-        server = actual.sftp_server(aws, settings.required("s3_bucket"))
+        server = server_id(aws, settings.required("s3_bucket"))
     if server is None:
         raise NotProvisioned("there is no SFTP server of this project: run `sf-transactions provision`")
-    return sftp_host(server, aws.region), settings.port("sftp_port") or 22
+    return sftp_host(server, aws.region), port
 
 
 def sftp_host(server: str, region: str) -> str:
     return f"{server}.server.transfer.{region}.amazonaws.com"
 
 
-def redshift_endpoint(settings: Settings) -> tuple[str, int]:
-    """Host and port of the cluster. Raises NotProvisioned."""
-    aws = actual.connect()
-    with explained(f"cluster {settings.redshift_cluster}"):
-        found = actual.cluster(aws, settings.redshift_cluster)
-    if found is None or "Address" not in found.get("Endpoint", {}):
-        raise NotProvisioned(
-            f"there is no running cluster {settings.redshift_cluster}: run `sf-transactions provision`"
-        )
-    return found["Endpoint"]["Address"], settings.port("redshift_port") or int(found["Endpoint"]["Port"])
+def redshift_endpoint(settings: Settings, aws: Aws | None = None) -> tuple[str, int]:
+    """Host and port of the cluster or workgroup, from the settings or from AWS. Raises NotProvisioned."""
+    port = settings.port("redshift_port")
+    if settings.redshift_host:
+        return settings.redshift_host, port or 5439
+    aws = aws or connect(settings)
+    if settings.redshift_workgroup:
+        what = f"workgroup {settings.redshift_workgroup}"
+        with explained(what):
+            found = serverless.describe(aws, "workgroup", settings.redshift_workgroup)
+        endpoint = (found or {}).get("endpoint", {})
+        host, told = endpoint.get("address"), endpoint.get("port")
+    else:
+        what = f"cluster {settings.redshift_cluster}"
+        with explained(what):
+            found = cluster.describe(aws, settings.redshift_cluster)
+        endpoint = (found or {}).get("Endpoint", {})
+        host, told = endpoint.get("Address"), endpoint.get("Port")
+    if not host:
+        raise NotProvisioned(f"there is no running {what}: run `sf-transactions provision`")
+    return host, port or int(told)
 
 
 def redshift_role_arn(settings: Settings) -> str:
     """The role that the cluster assumes for COPY. Raises NotProvisioned."""
-    aws = actual.connect()
+    from botocore.exceptions import ClientError
+
+    aws = connect(settings)
     with explained(f"role {settings.redshift_role}"):
-        found = actual.role(aws, settings.redshift_role)
-    if found is None:
-        raise NotProvisioned(f"there is no role {settings.redshift_role}: run `sf-transactions provision`")
-    return found["Arn"]
+        try:
+            return aws.client("iam").get_role(RoleName=settings.redshift_role)["Role"]["Arn"]
+        except ClientError as error:
+            if not is_gone(error, "NoSuchEntity"):
+                raise
+    raise NotProvisioned(f"there is no role {settings.redshift_role}: run `sf-transactions provision`")

@@ -1,20 +1,23 @@
-"""The plan: what AWS lacks or has otherwise than it should be, as actions that know how to do themselves."""
+"""The plan: what AWS lacks, has otherwise than it should be, or has too much, as actions that do it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from sf_transactions.provision import actual, make
-from sf_transactions.provision.actual import Aws
-from sf_transactions.provision.desired import Desired, Role, desired
+from sf_transactions.provision import prices, stack
+from sf_transactions.provision.aws import Aws, connect
+from sf_transactions.provision.desired import Desired, desired
 from sf_transactions.provision.errors import explained
-from sf_transactions.provision.keys import Keys, ensure_keys, fingerprint
+from sf_transactions.provision.keys import Keys, ensure_keys
+from sf_transactions.provision.permissions import needed
+from sf_transactions.provision.resource import Resource
 from sf_transactions.settings import Settings
 
 
 @dataclass(frozen=True)
 class Action:
-    """A resource and what is to be done: + create, ~ change, = keep."""
+    """A resource and what is to be done: + create, ~ change, = keep, - delete."""
 
     sign: str
     resource: str
@@ -24,125 +27,104 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
+    account: str
+    region: str
     actions: tuple[Action, ...]
+    costs: tuple[prices.Cost, ...]
+    permissions: tuple[str, ...]  # IAM actions that provision and teardown ask for
 
     @property
     def changes(self) -> bool:
         return any(action.sign != "=" for action in self.actions)
 
     def lines(self) -> list[str]:
-        lines = [f"{action.sign} {action.resource:<44} {action.reason}" for action in self.actions]
-        count = sum(action.sign != "=" for action in self.actions)
-        return [*lines, f"{count} to create or change" if count else "nothing to do"]
+        wide = max(len(action.resource) for action in self.actions)
+        lines = [f"AWS account {self.account}, region {self.region}"]
+        lines += [f"{action.sign} {action.resource:<{wide}}  {action.reason}" for action in self.actions]
+        lines += ["", f"Costs a month, used or not (list prices of {prices.DATED}, {prices.REGION})"]
+        lines += [f"  {cost.what:<{wide}}  {cost.told}" for cost in self.costs]
+        lines += [f"IAM actions needed: {len(self.permissions)}; `sf-transactions permissions` prints the policies", ""]
+        return [*lines, self._told()]
+
+    def _told(self) -> str:
+        counts = [
+            f"{count} to {word}"
+            for sign, word in (("+", "create"), ("~", "change"), ("-", "delete"))
+            if (count := sum(action.sign == sign for action in self.actions))
+        ]
+        return ", ".join(counts) or "nothing to do"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "account": self.account,
+            "region": self.region,
+            "changes": self.changes,
+            "actions": [
+                {"sign": action.sign, "resource": action.resource, "reason": action.reason} for action in self.actions
+            ],
+            "monthly_costs": {
+                "prices_of": prices.DATED,
+                "region": prices.REGION,
+                "currency": "USD",
+                "items": [
+                    {
+                        "what": cost.what,
+                        "amount": str(cost.amount) if cost.amount is not None else None,
+                        "per": cost.per,
+                    }
+                    for cost in self.costs
+                ],
+            },
+            "iam_actions": list(self.permissions),
+        }
 
 
 def plan(settings: Settings) -> Plan:
     """Compares AWS with what should be. Raises ProvisionError or SettingsError; changes nothing on AWS."""
-    aws = actual.connect()
+    aws, want, keys = prepared(settings)
+    return Plan(
+        aws.account,
+        aws.region,
+        tuple(actions(aws, want, keys, settings)),
+        tuple(prices.costs(want)),
+        needed(want),
+    )
+
+
+def prepared(settings: Settings, say: Callable[[str], object] = lambda line: None) -> tuple[Aws, Desired, Keys]:
+    """The account, the desired state and this home's keys."""
+    aws = connect(settings, say)
     keys = ensure_keys(settings.home)
-    want = desired(settings, aws.account, aws.region, keys.client_public)
-    return Plan(tuple(actions(aws, want, keys, settings)))
+    return aws, desired(settings, aws.account, aws.region, keys.client_public, aws.partition), keys
 
 
 def actions(aws: Aws, want: Desired, keys: Keys, settings: Settings) -> Iterator[Action]:
     """The actions in dependency order. Each is worked out when it is asked for, so that applying them one by one
     sees what the ones before have made."""
-    for what, step in (
-        (f"bucket {want.bucket}", lambda: _bucket(aws, want)),
-        (f"role {want.transfer_role.name}", lambda: _role(aws, want, want.transfer_role)),
-        (f"role {want.redshift_role.name}", lambda: _role(aws, want, want.redshift_role)),
-        ("SFTP server", lambda: _server(aws, want, keys)),
-        (f"SFTP user {want.sftp_username}", lambda: _user(aws, want)),
-        (f"security group {want.security_group}", lambda: _security_group(aws, want)),
-        (f"cluster {want.cluster}", lambda: _cluster(aws, want, settings)),
-    ):
-        with explained(what):
-            sign, reason, do = step()
-        yield Action(sign, what, reason, do)
+    for resource in stack.resources(aws, want, keys, settings.redshift_password):
+        with explained(resource.title):
+            action = _action(resource)
+        yield action
+    with explained("resources of before"):
+        old = list(stack.superseded(aws, want))
+    for resource in old:
+        reason = "it is ours, and no longer in the settings"
+        yield Action("-", resource.title, reason, partial(delete, resource))
 
 
-Step = tuple[str, str, Callable[[], Any] | None]
-KEEP: Step = ("=", "as it should be", None)
-
-
-def _bucket(aws: Aws, want: Desired) -> Step:
-    tags = actual.bucket_tags(aws, want.bucket)
-    if tags is None:
-        return "+", "not there", lambda: make.bucket(aws, want)
-    actual.refuse_foreign(f"bucket {want.bucket}", tags, want.owner)
-    wrong = make.bucket_drift(aws, want)
-    return ("~", wrong, lambda: make.bucket_settings(aws, want)) if wrong else KEEP
-
-
-def _role(aws: Aws, want: Desired, role: Role) -> Step:
-    found = actual.role(aws, role.name)
+def _action(resource: Resource) -> Action:
+    found = resource.find_ours()
     if found is None:
-        return "+", "not there", lambda: make.role(aws, want, role)
-    actual.refuse_foreign(f"role {role.name}", found.get("Tags", []), want.owner)
-    if found["AssumeRolePolicyDocument"] != role.trust:
-        return "~", "who may assume it was changed", lambda: make.role_documents(aws, role)
-    if actual.role_policy(aws, role.name, role.policy_name) != role.policy:
-        return "~", "its policy was changed or is missing", lambda: make.role_documents(aws, role)
-    return KEEP
+        return Action("+", resource.title, "not there", resource.create)
+    changes = list(resource.drift(found))
+    if not changes:
+        return Action("=", resource.title, "as it should be")
+    reason = "; ".join(change.reason for change in changes)
+    return Action("~", resource.title, reason, lambda: [change.do() for change in changes])
 
 
-def _server(aws: Aws, want: Desired, keys: Keys) -> Step:
-    server = actual.sftp_server(aws, want.owner)
-    if server is None:
-        return "+", "not there", lambda: make.sftp_server(aws, want, keys)
-    pinned = fingerprint(keys.host_public)
-    if actual.host_key_shown(aws, server) != pinned:
-        return (
-            "~",
-            f"it shows another host key than {keys.host_key}, {pinned}",
-            lambda: make.sftp_host_key(aws, server, keys),
-        )
-    return KEEP
+def delete(resource: Resource) -> None:
+    """Deletes what gave way to another; the data of a warehouse stays as a snapshot."""
+    from sf_transactions.provision.destroy import delete_with_snapshot
 
-
-def _user(aws: Aws, want: Desired) -> Step:
-    server = actual.sftp_server(aws, want.owner)
-    found = actual.sftp_user(aws, server, want.sftp_username) if server else None
-    if server is None or found is None:
-        return "+", "not there", lambda: make.sftp_user(aws, want)
-    if wrong := make.sftp_user_drift(want, found):
-        return "~", wrong, lambda: make.sftp_user_anew(aws, want, server)
-    bodies = [" ".join(key["SshPublicKeyBody"].split()[:2]) for key in found.get("SshPublicKeys", [])]
-    if " ".join(want.client_public_key.split()[:2]) not in bodies:
-        return "~", "its public key is missing", lambda: make.sftp_key(aws, want)
-    return KEEP
-
-
-def _security_group(aws: Aws, want: Desired) -> Step:
-    found = actual.security_group(aws, want.security_group, want.owner)
-    if found is None:
-        return "+", "not there", lambda: make.security_group(aws, want)
-    actual.refuse_foreign(f"security group {want.security_group}", found.get("Tags", []), want.owner)
-    opened, wanted = make.opened(found["IpPermissions"]), make.opened(make.rules(want))
-    if opened != wanted:
-        return (
-            "~",
-            f"opens {', '.join(sorted(opened)) or 'nothing'}, not {', '.join(wanted)}",
-            lambda: make.security_group_rules(aws, want, found),
-        )
-    return KEEP
-
-
-def _cluster(aws: Aws, want: Desired, settings: Settings) -> Step:
-    found = actual.cluster(aws, want.cluster)
-    if found is None:
-        return "+", "not there", lambda: make.cluster(aws, want, settings.required("redshift_password"))
-    actual.refuse_foreign(f"cluster {want.cluster}", found.get("Tags", []), want.owner)
-    repairs: list[tuple[str, Callable[[], Any]]] = []
-    roles = [role["IamRoleArn"] for role in found.get("IamRoles", [])]
-    if not any(arn.endswith(f":role/{want.redshift_role.name}") for arn in roles):
-        repairs.append((f"it lacks the role {want.redshift_role.name}", lambda: make.cluster_role(aws, want)))
-    group = actual.security_group(aws, want.security_group, want.owner)
-    groups = [each["VpcSecurityGroupId"] for each in found.get("VpcSecurityGroups", [])]
-    if found.get("PubliclyAccessible"):
-        repairs.append(("it is publicly accessible", lambda: make.cluster_network(aws, want)))
-    elif groups != [group["GroupId"]] if group else True:
-        repairs.append(("it is in other security groups", lambda: make.cluster_network(aws, want)))
-    if repairs:
-        return "~", "; ".join(reason for reason, _ in repairs), lambda: [repair() for _, repair in repairs]
-    return KEEP
+    delete_with_snapshot(resource, keep_data=True)

@@ -25,6 +25,7 @@ class Storage(dg.ConfigurableResource):
 
     s3: S3Resource
     bucket: str | None = None
+    prefix: str = ""  # of every key; empty, or ends with /
     _client: Any = PrivateAttr(default=None)
 
     def name(self) -> str:
@@ -33,7 +34,7 @@ class Storage(dg.ConfigurableResource):
         return self.bucket
 
     def url(self, key: str) -> str:
-        return f"s3://{self.name()}/{key}"
+        return f"s3://{self.name()}/{self.prefix}{key}"
 
     def client(self) -> "S3Client":
         if self._client is None:  # making one takes longer than most of its calls
@@ -62,11 +63,11 @@ class Storage(dg.ConfigurableResource):
 
     def holds(self, key: str, size: int, sha256: str) -> bool:
         """Whether the object stands there with exactly this content."""
-        return exists_with(self.client(), self.name(), key, size, sha256)
+        return exists_with(self.client(), self.name(), f"{self.prefix}{key}", size, sha256)
 
     def verify(self, key: str, size: int, sha256: str) -> None:
         """Raises StorageError unless the object stands there with exactly this content."""
-        verify(self.client(), self.name(), key, size, sha256)
+        verify(self.client(), self.name(), f"{self.prefix}{key}", size, sha256)
 
 
 def exists_with(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> bool:

@@ -1,25 +1,28 @@
-"""moto on loopback for a test, and the environment that leads boto3 to it."""
+"""The AWS stand-in on loopback for a test, and the environment that leads boto3 to it."""
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from sf_transactions.local.aws import AwsEndpoint, reset
+from sf_transactions.provision.plan import plan
+from sf_transactions.settings import Settings
+
+ACCOUNT = "123456789012"
 
 
 @contextlib.contextmanager
 def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Starts moto with empty state and points the environment at it. Gives its URL."""
-    from moto.backends import get_backend
-
-    for service in ("s3", "iam", "transfer", "redshift", "ec2", "sts"):
-        get_backend(service).reset()  # the state is the process's, not the server's
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
+    """Starts AWS with empty state and points the environment at it. Gives its URL."""
+    reset()
+    server = AwsEndpoint().start()
     for name, value in {
-        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-west-2",
@@ -27,6 +30,45 @@ def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }.items():
         monkeypatch.setenv(name, value)
     try:
-        yield url
+        yield server.url
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def clients_made_once() -> Iterator[None]:
+    """Making a client takes boto3 longer than most calls, and every step of provisioning makes its own: here those of
+    one environment are shared."""
+    make = boto3.session.Session.client
+    made: dict[tuple, Any] = {}
+
+    def client(self: Any, service: str, **given: Any) -> Any:
+        if given:
+            return make(self, service, **given)
+        key = (service, *sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+        if key not in made:
+            made[key] = make(self, service)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3.session.Session, "client", client)
+        yield
+
+
+def city_books(home: Path, **others: str | None) -> Settings:
+    """Settings of a small project of its own."""
+    given: dict[str, str | None] = {"redshift_cidr": "203.0.113.7/32", "redshift_password": "Secret123x", **others}
+    return Settings(home_dir=str(home), s3_bucket="city-books", **given)  # type: ignore[arg-type]
+
+
+def quiet(line: str) -> None:
+    """Says nothing."""
+
+
+def signs(settings: Settings) -> str:
+    return "".join(action.sign for action in plan(settings).actions)
+
+
+def changes(settings: Settings) -> dict[str, str]:
+    """What the plan would do, by resource: the sign and the reason."""
+    return {each.resource: f"{each.sign} {each.reason}" for each in plan(settings).actions if each.sign != "="}

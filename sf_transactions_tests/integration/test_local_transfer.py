@@ -22,7 +22,7 @@ def place(tmp_path, monkeypatch):
         s3.put_object(Bucket="others", Key="secret", Body=b"no")
         keys = ensure_keys(tmp_path)
         user = SftpUser("clerk", (keys.client_public,), (("/", "/city-books"),))
-        servers = [SftpServer("s-1", keys.host_private(), (user,))]
+        servers = [SftpServer("s-1", (keys.host_private(),), (user,))]
         endpoint = SftpEndpoint(lambda: servers, lambda: s3)
         endpoint.start()
         yield endpoint, keys, s3, servers
@@ -251,7 +251,7 @@ def test_a_file_that_s3_refuses_is_an_error_at_close(place):
 def test_a_user_sees_only_the_folder_that_is_mapped(place):
     _, keys, s3, servers = place
     user = SftpUser("clerk", (keys.client_public,), (("/", "/city-books/home/clerk"),))
-    servers[0] = SftpServer("s-1", keys.host_private(), (user,))
+    servers[0] = SftpServer("s-1", (keys.host_private(),), (user,))
     s3.put_object(Bucket="city-books", Key="home/clerk-2/secret", Body=b"no")
     with contextlib.closing(sftp_of(place)) as sftp:
         sftp.putfo(io.BytesIO(b"x"), "/file")
@@ -265,12 +265,12 @@ def test_keys_that_are_none_let_nobody_in_and_keep_nobody_out(place):
     endpoint, keys, _, servers = place
     nonsense = SftpUser("other", ("garbage", "", "ssh-ed25519 AAAA"), (("/", "/city-books"),))
     both = SftpUser("clerk", ("garbage", keys.client_public), (("/", "/city-books"),))
-    servers[0] = SftpServer("s-1", keys.host_private(), (nonsense, both))
+    servers[0] = SftpServer("s-1", (keys.host_private(),), (nonsense, both))
     with contextlib.closing(sftp_of(place)) as sftp:
         assert sftp.listdir("/") == []
     with pytest.raises(paramiko.AuthenticationException):
         login(endpoint, username="other", key_path=keys.client_key)
-    servers[0] = SftpServer("s-1", "no private key", (both,))
+    servers[0] = SftpServer("s-1", ("no private key",), (both,))
     with pytest.raises((paramiko.SSHException, EOFError, OSError)):
         login(endpoint, key_path=keys.client_key)
 
@@ -291,7 +291,7 @@ def test_connections_cannot_be_forwarded(place):
 def test_openssh_keeps_to_the_pinned_host_key(place, tmp_path):
     endpoint, keys, _, servers = place
     other = ensure_keys(tmp_path / "other")
-    servers[0] = SftpServer("s-1", other.host_private(), servers[0].users)
+    servers[0] = SftpServer("s-1", (other.host_private(),), servers[0].users)
     done = openssh(endpoint, keys, tmp_path, "ls")
     assert done.returncode != 0
     assert "Host key verification failed" in done.stderr

@@ -1,0 +1,71 @@
+"""The Glue database that the pipeline registers its files in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sf_transactions.provision.aws import Aws, is_ours, tags_of
+from sf_transactions.provision.desired import Desired
+from sf_transactions.provision.resource import Change, Resource, is_gone
+
+
+class Catalog(Resource):
+    kind = "Glue database"
+
+    def __init__(self, aws: Aws, want: Desired, name: str) -> None:
+        super().__init__(aws, want)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @classmethod
+    def owned(cls, aws: Aws, want: Desired) -> Iterator[Resource]:
+        for page in aws.client("glue").get_paginator("get_databases").paginate():
+            for found in page["DatabaseList"]:
+                database = cls(aws, want, found["Name"])
+                if is_ours(database.tags(found), want.owner):
+                    yield database
+
+    @property
+    def _input(self) -> dict[str, Any]:
+        return {
+            "Name": self.name,
+            "Description": "San Francisco's spending and revenue: the files of sf_transactions",
+            "LocationUri": f"s3://{self.want.bucket}/{self.want.prefix}",
+        }
+
+    @property
+    def arn(self) -> str:
+        return f"arn:{self.want.partition}:glue:{self.want.region}:{self.want.account}:database/{self.name}"
+
+    def find(self) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            return self.aws.client("glue").get_database(Name=self.name)["Database"]
+        except ClientError as error:
+            if is_gone(error, "EntityNotFoundException"):
+                return None
+            raise
+
+    def tags(self, found: Any) -> dict[str, str]:
+        return tags_of(self.aws.client("glue").get_tags(ResourceArn=self.arn)["Tags"])
+
+    def create(self) -> None:
+        self.aws.client("glue").create_database(DatabaseInput=self._input, Tags=tags_of(self.want.tags))
+
+    def drift(self, found: Any) -> Iterator[Change]:
+        if found.get("LocationUri") != self._input["LocationUri"]:
+            yield Change(
+                f"its files are at {found.get('LocationUri')}",
+                lambda: self.aws.client("glue").update_database(Name=self.name, DatabaseInput=self._input),
+            )
+
+    def delete(self, found: Any) -> None:
+        """With its tables, which on AWS go with it only by and by."""
+        client = self.aws.client("glue")
+        for page in client.get_paginator("get_tables").paginate(DatabaseName=self.name):
+            for table in page["TableList"]:
+                client.delete_table(DatabaseName=self.name, Name=table["Name"])
+        client.delete_database(Name=self.name)

@@ -1,0 +1,206 @@
+"""What the person who provisions must be allowed to do: the least that plan, provision and teardown ask for."""
+
+from typing import Any
+
+from sf_transactions.provision import policies
+from sf_transactions.provision.desired import OWNER_TAG, Cluster, Desired
+from sf_transactions.provision.policies import allow
+
+# Actions for which AWS knows no resource (Service Authorization Reference): the only ones that may stand with `*`.
+WITHOUT_RESOURCE = frozenset(
+    {
+        "ec2:DescribeSecurityGroups",
+        "iam:ListPolicies",
+        "iam:ListRoles",
+        "redshift-serverless:ListNamespaces",
+        "redshift-serverless:ListWorkgroups",
+        "secretsmanager:GetRandomPassword",
+        "sts:GetCallerIdentity",
+        "transfer:CreateServer",
+        "transfer:ListServers",
+    }
+)
+
+
+LARGEST = 6144  # characters of a managed policy
+
+
+def needed(want: Desired) -> tuple[str, ...]:
+    """The IAM actions, sorted."""
+    statements = [statement for document in documents(want).values() for statement in document["Statement"]]
+    return tuple(sorted({action for statement in statements for action in statement["Action"]}))
+
+
+def documents(want: Desired) -> dict[str, dict[str, Any]]:
+    """The policies for the person, or role, who provisions and tears down, by name: IAM takes no single one so long."""
+    return {
+        "sf-transactions-provision-access": policies.policy(*_account(want), *_iam(want), *_transfer(want)),
+        "sf-transactions-provision-data": policies.policy(
+            *_bucket(want), *_network(want), *_warehouse(want), *_catalog(want)
+        ),
+    }
+
+
+def _arn(want: Desired, service: str, resource: str) -> str:
+    return f"arn:{want.partition}:{service}:{want.region}:{want.account}:{resource}"
+
+
+def _tagged(want: Desired, where: str) -> dict[str, Any]:
+    return {"StringEquals": {f"aws:{where}Tag/{OWNER_TAG}": want.owner}}
+
+
+def _account(want: Desired) -> list[dict[str, Any]]:
+    return [allow(sorted(WITHOUT_RESOURCE - {"transfer:CreateServer"}), "*")]
+
+
+def _bucket(want: Desired) -> list[dict[str, Any]]:
+    arn = f"arn:{want.partition}:s3:::{want.bucket}"
+    configuration = ["BucketPolicy", "BucketPublicAccessBlock", "BucketVersioning", "EncryptionConfiguration"]
+    both = [f"s3:{verb}{what}" for what in (*configuration, "LifecycleConfiguration") for verb in ("Get", "Put")]
+    listing = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions", "s3:GetBucketTagging"]
+    return [
+        allow(["s3:CreateBucket", "s3:DeleteBucket", "s3:TagResource", *listing, *both], arn),
+        allow(["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"], f"{arn}/*"),
+    ]
+
+
+def _iam(want: Desired) -> list[dict[str, Any]]:
+    roles = [want.iam_arn("role", role.name) for role in want.roles]
+    own = [want.iam_arn("policy", role.policy.name) for role in want.roles]
+    attached = [*own, *(arn for role in want.roles for arn in role.aws_policies)]
+    return [
+        allow(
+            [
+                "iam:CreateRole",
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:GetRole",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+                "iam:ListRoleTags",
+                "iam:TagRole",
+                "iam:UpdateAssumeRolePolicy",
+            ],
+            roles,
+        ),
+        allow(["iam:AttachRolePolicy"], roles, {"ArnEquals": {"iam:PolicyARN": attached}}),
+        allow(["iam:DetachRolePolicy"], roles),
+        allow(
+            [
+                "iam:CreatePolicy",
+                "iam:CreatePolicyVersion",
+                "iam:DeletePolicy",
+                "iam:DeletePolicyVersion",
+                "iam:GetPolicy",
+                "iam:GetPolicyVersion",
+                "iam:ListEntitiesForPolicy",
+                "iam:ListPolicyTags",
+                "iam:ListPolicyVersions",
+                "iam:TagPolicy",
+            ],
+            own,
+        ),
+        allow(["iam:PassRole"], roles[0], {"StringEquals": {"iam:PassedToService": "transfer.amazonaws.com"}}),
+        allow(["iam:PassRole"], roles[1], {"StringEquals": {"iam:PassedToService": "redshift.amazonaws.com"}}),
+    ]
+
+
+def _transfer(want: Desired) -> list[dict[str, Any]]:
+    server, user = _arn(want, "transfer", "server/*"), _arn(want, "transfer", "user/*")
+    return [
+        allow(["transfer:CreateServer"], "*", _tagged(want, "Request")),
+        allow(["transfer:DescribeServer", "transfer:ListUsers"], server),
+        allow(
+            ["transfer:CreateUser", "transfer:DeleteServer", "transfer:StartServer", "transfer:UpdateServer"],
+            server,
+            _tagged(want, "Resource"),
+        ),
+        allow(["transfer:TagResource"], [server, user], _tagged(want, "Request")),
+        allow(
+            [
+                "transfer:DeleteSshPublicKey",
+                "transfer:DeleteUser",
+                "transfer:DescribeUser",
+                "transfer:ImportSshPublicKey",
+                "transfer:UpdateUser",
+            ],
+            user,
+        ),
+    ]
+
+
+def _network(want: Desired) -> list[dict[str, Any]]:
+    group, vpc = _arn(want, "ec2", "security-group/*"), _arn(want, "ec2", "vpc/*")
+    changes = [
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:DeleteSecurityGroup",
+        "ec2:RevokeSecurityGroupIngress",
+    ]
+    return [
+        allow(["ec2:CreateSecurityGroup"], [group, vpc]),
+        allow(["ec2:CreateTags"], group, {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}}),
+        allow(changes, group, _tagged(want, "Resource")),
+    ]
+
+
+def _warehouse(want: Desired) -> list[dict[str, Any]]:
+    """Redshift makes and deletes the secret of a managed password in the name of the caller."""
+    vault = allow(
+        [
+            "secretsmanager:CreateSecret",
+            "secretsmanager:DeleteSecret",
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:RotateSecret",
+            "secretsmanager:TagResource",
+            "secretsmanager:UpdateSecret",
+        ],
+        _arn(want, "secretsmanager", "secret:redshift!*"),
+    )
+    listing = allow(["redshift:DescribeClusters"], _arn(want, "redshift", "cluster:*"))
+    if isinstance(want.warehouse, Cluster):
+        cluster = _arn(want, "redshift", f"cluster:{want.warehouse.name}")
+        return [
+            listing,
+            allow(
+                [
+                    "redshift:CreateCluster",
+                    "redshift:CreateTags",
+                    "redshift:DeleteCluster",
+                    "redshift:ModifyCluster",
+                    "redshift:ModifyClusterIamRoles",
+                    "redshift:ResumeCluster",
+                ],
+                cluster,
+            ),
+            allow(["redshift:CreateClusterSnapshot"], _arn(want, "redshift", f"snapshot:{want.warehouse.name}/*")),
+            vault,
+        ]
+    actions = [
+        f"redshift-serverless:{verb}{what}"
+        for what in ("Namespace", "Workgroup")
+        for verb in ("Create", "Delete", "Get", "Update")
+    ]
+    both = [_arn(want, "redshift-serverless", kind) for kind in ("namespace/*", "workgroup/*")]
+    tagging = ["redshift-serverless:ListTagsForResource", "redshift-serverless:TagResource"]
+    return [listing, allow([*actions, *tagging], both), vault]
+
+
+def _catalog(want: Desired) -> list[dict[str, Any]]:
+    """Glue's tables and databases are allowed only together with the catalog that holds them."""
+    database = _arn(want, "glue", f"database/{want.catalog}")
+    return [
+        allow(
+            ["glue:CreateDatabase", "glue:DeleteDatabase", "glue:DeleteTable", "glue:GetTables", "glue:UpdateDatabase"],
+            [
+                _arn(want, "glue", "catalog"),
+                database,
+                *(_arn(want, "glue", f"{kind}/{want.catalog}/*") for kind in ("table", "userDefinedFunction")),
+            ],
+        ),
+        # All databases are looked at: ours is known by its tag, whatever it is called.
+        allow(
+            ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTags"],
+            [_arn(want, "glue", "catalog"), _arn(want, "glue", "database/*")],
+        ),
+        allow(["glue:TagResource"], database),
+    ]
