@@ -1,12 +1,13 @@
 """codes/{program,type,fund}: every published name and code, and the one code that each name keeps."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
 from sf_transactions import checks
 from sf_transactions.assets.raw import RAW
-from sf_transactions.automation import BY_FISCAL_YEAR
+from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.ddl import schema_statements
 from sf_transactions.model import AMOUNT, CODE_MAPPING, CODED_DIMENSIONS, FINANCE, REPEATED, Dimension, Table
 from sf_transactions.resources import made
@@ -17,8 +18,10 @@ from sf_transactions.resources.warehouse import Warehouse, execute
 from sf_transactions.transform.amounts import cents_by_side
 from sf_transactions.transform.codes import code_mapping, evidence, kept_code, mapping
 from sf_transactions.transform.members import members
+from sf_transactions.transform.overrides import published_only, read_overrides
 
 TABLES = (CODE_MAPPING,)
+OVERRIDES = Path(__file__).parent.parent / "overrides.csv"
 
 
 def codes_key(of: Dimension | Table) -> dg.AssetKey:
@@ -39,15 +42,18 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
             f"Which one code each name of the {dimension.name} hierarchy carries "
             f"({' > '.join(dimension.levels)}).\n\nPublished, a name may come with several codes, mostly because the "
             "chart of accounts changed in FY2018. Within its parents a name keeps one: the code of the latest fiscal "
-            "year in which the name appears; most rows break a tie, then the smaller text. Every published code stays "
-            "here with its evidence: first and last fiscal year, and rows.\n\nThe evidence of all loaded fiscal "
-            "years counts, so that loading an old year alone never puts an old code over a new one."
+            "year in which the name appears; most rows break a tie, then the smaller text. Where a person knows "
+            "better, the file `overrides.csv` says so. Every published code stays here with its evidence: first and "
+            "last fiscal year, rows, dollars.\n\nThe evidence of all loaded fiscal years counts, so that loading an "
+            "old year alone never puts an old code over a new one."
         ),
         check_specs=checks.specs(
             key,
             {
                 "schema": "Names and codes as the warehouse takes them: no nulls, known spellings, texts that fit.",
                 "many_to_one": "Within its parents a name keeps exactly one code.",
+                "overrides": "Every line of overrides.csv can be read, contradicts no other and names a published "
+                "code; until all fiscal years are loaded, a code that is not published is only a warning.",
             },
         ),
         **BY_FISCAL_YEAR,
@@ -62,23 +68,26 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
             connection.commit()
             others = evidence_of_other_years(connection, dimension, [int(year) for year in years])
         kept = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
-        of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False))
-        if all(made.stands(file, of) for file in kept):
-            found, mapped = map(pd.read_parquet, kept)
+        written = OVERRIDES.read_text(encoding="utf-8")
+        of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False), written)
+        if stand := all(made.stands(file, of) for file in kept):
+            found = pd.read_parquet(kept[0])
             filled = made.facts(kept[0], "codes/*")["filled"]
         else:
             ours, filled = _evidence(home, dimension, years)
             found = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
-            mapped = mapping(found, dimension)
+        overrides, reviewed = _overrides(key, written, found, dimension, {*years, *map(str, found["fiscal_year"])})
+        mapped = pd.read_parquet(kept[1]) if stand else mapping(found, dimension, overrides)
         names = mapped[kept_code(mapped)].groupby(["level", *dimension.levels], dropna=False).size()
         yield from checks.settle(
+            reviewed,
             checks.result(
                 key, "schema", checks.schema_failures(_of(found, years), checks.table_schema(dimension.evidence))
             ),
             checks.result(key, "many_to_one", names[names != 1].rename("codes").reset_index()),
         )
         for file, frame in zip(kept, (found, mapped), strict=True):
-            if not made.stands(file, of):
+            if not stand:
                 with replacing(file) as incoming:
                     frame.to_parquet(incoming, index=False)
                 made.note(file, of, filled=filled)
@@ -96,6 +105,23 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
         )
 
     return codes
+
+
+def _overrides(key, written: str, found, dimension: Dimension, years: set[str]) -> tuple[list, dg.AssetCheckResult]:
+    """The overrides of this dimension that hold, and the check of all of them.
+
+    A line whose name or code is not published may only wait for its fiscal years to be loaded.
+    """
+    import pandas as pd
+
+    overrides, problems = read_overrides(written)
+    current, stale = published_only(overrides, found, dimension)
+    certain = problems or years.issuperset(FISCAL_YEARS.get_partition_keys())
+    failing = pd.DataFrame(
+        [{"file": OVERRIDES.name, "line": each.line, "problem": each.problem} for each in (*problems, *stale)]
+    )
+    severity = dg.AssetCheckSeverity.ERROR if certain else dg.AssetCheckSeverity.WARN
+    return current, checks.result(key, "overrides", failing, severity, overrides=len(current))
 
 
 def _of(evidence, years):

@@ -3,15 +3,17 @@
 Published, a name may come with several codes, mostly because the chart of accounts changed in FY2018. The rule
 of this project is many-to-one: within its parents a name carries exactly one code, while one code may serve
 several names. Kept is the code of the latest fiscal year in which the name appears; most rows break a tie, then
-the smaller text. What was published stays in the evidence and the mapping, so that nothing is lost.
+the smaller text. Where a person knows better, an override decides. What was published stays in the evidence and the
+mapping, so that nothing is lost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from sf_transactions.model import CHART_CHANGE, CODE_MAPPING, COUNTS, Dimension, code_column, name_path
 from sf_transactions.transform.keys import surrogate_keys
 from sf_transactions.transform.members import Members
+from sf_transactions.transform.overrides import Override, apply_overrides
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,24 +36,28 @@ def evidence(found: Members, cents: "Mapping[str, np.ndarray]", fiscal_year: int
     return frame
 
 
-def mapping(evidence: "pd.DataFrame", dimension: Dimension) -> "pd.DataFrame":
+def mapping(evidence: "pd.DataFrame", dimension: Dimension, overrides: Iterable[Override] = ()) -> "pd.DataFrame":
     """Every published (level, name path, code) with its evidence, the code that the name keeps, and why.
 
     `evidence` has the columns of `dimension.evidence`, for all loaded fiscal years. The result has the columns
     `level`, the levels (None below the row's own), `code`, `first_fiscal_year`, `last_fiscal_year`, `row_count`,
     `revenue` and `spending` (cents), `last_row_count` (rows in the latest year of the name), `kept_code` and
-    `reason`; it is sorted and so independent of the order of rows.
+    `reason`; it is sorted and so independent of the order of rows. Each of `overrides` names a published code.
     """
     import pandas as pd
 
-    parts = [_level(evidence, dimension, level) for level in dimension.levels]
+    parts = [
+        _level(evidence, dimension, level, [override for override in overrides if override.pair == level])
+        for level in dimension.levels
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _level(evidence: "pd.DataFrame", dimension: Dimension, level: str) -> "pd.DataFrame":
+def _level(evidence: "pd.DataFrame", dimension: Dimension, level: str, overrides: Iterable[Override]) -> "pd.DataFrame":
     path = [*dimension.parents(level), level]
     codes = _published(evidence, path, code_column(level))
-    codes = codes.merge(_kept(codes, path), on=path, validate="many_to_one")
+    kept = apply_overrides(_kept(codes, path), overrides, path)
+    codes = codes.merge(kept, on=path, validate="many_to_one")
     codes.insert(0, "level", level)
     for position, below in enumerate(dimension.levels[len(path) :], start=1 + len(path)):
         codes.insert(position, below, None)
