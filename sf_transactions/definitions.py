@@ -4,7 +4,7 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from sf_transactions import automation
-from sf_transactions.assets import codes, raw, redshift, report, s3, star
+from sf_transactions.assets import code_tables, codes, raw, redshift, report, s3, star
 from sf_transactions.provision.jobs import jobs as provision_jobs
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal
@@ -26,6 +26,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
         assets=[
             *raw.assets,
             *codes.assets,
+            *code_tables.assets,
             *star.assets,
             *s3.assets,
             *redshift.assets,

@@ -280,6 +280,48 @@ CODE_MAPPING = Table(
     ),
     ("pair", "parents", "name", "code"),
 )
+CODE_CROSSWALK = Table(
+    "code_crosswalk",
+    f"The code since FY{CHART_CHANGE} that stands for a code before it, with the evidence",
+    (
+        Column("pair", "VARCHAR(30)", "Name column that the codes belong to, such as character"),
+        Column("old_code", "VARCHAR(100)", f"Code published before FY{CHART_CHANGE}"),
+        Column("label", "VARCHAR(300)", f"Name it carried last before FY{CHART_CHANGE}"),
+        Column("new_code", "VARCHAR(100)", "Code that stands for it since; empty where none is clear"),
+        Column("new_label", "VARCHAR(300)", "Name that the new code carries"),
+        Column("status", "VARCHAR(10)", "matched; ambiguous: several come out alike; or unmatched"),
+        *(
+            Column(name, "INTEGER", description)
+            for name, description in (
+                ("score", "From 0 to 100, of the best candidate"),
+                ("same_code", "100 where both codes are the same"),
+                ("same_name", "Percent of the old code's rows whose name is also one of the new code's"),
+                ("same_below", "Percent of the members below the old code that are also below the new one"),
+                ("dollars_covered", "Percent of the old code's dollars in these members"),
+                ("label_similarity", "Likeness of the two labels, from 0 to 100"),
+            )
+        ),
+        *COUNTS,
+        Column("candidates", "VARCHAR(400)", "Other codes that came near, with their scores"),
+    ),
+    ("pair", "old_code"),
+)
+MEMBER = Table(
+    "member",
+    "Every member of a dimension: when it was published, and the label that it shares with its near-twins",
+    (
+        DIMENSION_NAME,
+        _bigint("member_id", "Its id in the dimension"),
+        FIRST_YEAR,
+        LAST_YEAR,
+        Column("conformed_label", "VARCHAR(300)", "Label of its lowest level"),
+        Column("conformed_parent", "VARCHAR(300)", "Label of the level above; empty where there is none"),
+        Column("conformed_grandparent", "VARCHAR(300)", "Label of the level above that; empty where there is none"),
+        Column("rule", "VARCHAR(100)", "as_published, or by level what sets the published name apart from the label"),
+    ),
+    ("dimension", "member_id"),
+    replaces="keys",
+)
 PUBLISHED_CODES = Table(
     "published_codes",
     "The nine codes of a published row, exactly as published",
@@ -309,7 +351,7 @@ TRANSACTION_PUBLISHED = Table(
 
 STAR = (*(dimension.table for dimension in DIMENSIONS), TRANSACTION)
 EVIDENCE = tuple(dimension.evidence for dimension in CODED_DIMENSIONS)
-CODES = (*EVIDENCE, CODE_MAPPING, PUBLISHED_CODES, TRANSACTION_PUBLISHED)
+CODES = (*EVIDENCE, CODE_MAPPING, CODE_CROSSWALK, MEMBER, PUBLISHED_CODES, TRANSACTION_PUBLISHED)
 TABLES = (*STAR, *CODES)  # loaded by COPY from S3
 
 LOAD = Table(

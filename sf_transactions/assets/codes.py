@@ -9,22 +9,21 @@ from sf_transactions import checks
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.ddl import schema_statements
-from sf_transactions.model import AMOUNT, CODE_MAPPING, CODED_DIMENSIONS, FINANCE, REPEATED, Dimension, Table
+from sf_transactions.model import AMOUNT, CODED_DIMENSIONS, FINANCE, REPEATED, Dimension, Table
 from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.loading import evidence_of_other_years
-from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.warehouse import Warehouse, execute
 from sf_transactions.transform.amounts import cents_by_side
-from sf_transactions.transform.codes import code_mapping, evidence, kept_code, mapping
+from sf_transactions.transform.codes import evidence, kept_code, mapping
 from sf_transactions.transform.members import members
 from sf_transactions.transform.overrides import published_only, read_overrides
 
-TABLES = (CODE_MAPPING,)
 OVERRIDES = Path(__file__).parent.parent / "overrides.csv"
 
 
 def codes_key(of: Dimension | Table) -> dg.AssetKey:
+    """The asset of a dimension's codes, or of a table about codes."""
     return dg.AssetKey(["codes", of.name])
 
 
@@ -155,54 +154,4 @@ def read_raw(home: Home, year: str, columns=None):
     return pq.read_table(path, columns=columns, partitioning=None, read_dictionary=REPEATED)
 
 
-@dg.asset(
-    key=codes_key(CODE_MAPPING),
-    deps=[codes_key(dimension) for dimension in CODED_DIMENSIONS],
-    group_name="codes",
-    kinds={"pandas", "pandera", "csv"},
-    owners=["team:data-engineering"],
-    metadata={"dagster/column_schema": checks.column_schema(CODE_MAPPING)},
-    check_specs=checks.specs(
-        codes_key(CODE_MAPPING), {"schema": "Columns, types, no nulls, texts that fit, every code once a name."}
-    ),
-    **BY_FISCAL_YEAR,
-)
-def codes_mapping(context: dg.AssetExecutionContext, home: Home) -> Iterator:
-    """Every name, within its parents, with every code published for it: since when, until when, in how many rows and
-    dollars; and which one the name keeps in the star, and why.
-
-    `only`: no other was published. `latest`: no other in the latest fiscal year of the name. `more_rows`: others in
-    that year had fewer rows. `tie`: others had as many, and this is the smallest text. `override`: a person decided.
-    """
-    import pandas as pd
-
-    frame = code_mapping(
-        {dimension: pd.read_parquet(home.codes(dimension.name, "mapping")) for dimension in CODED_DIMENSIONS}
-    )
-    yield from _table(home, CODE_MAPPING, frame, names_by_reason=_reasons(frame))
-
-
-def _reasons(frame) -> dict[str, int]:
-    """How many names keep their code for which reason."""
-    names = frame.drop_duplicates(["pair", "parents", "name"])
-    return {str(reason): int(count) for reason, count in names["reason"].value_counts().items()}
-
-
-def _table(home: Home, table: Table, frame, **metadata) -> Iterator:
-    """Checks and writes the file of a table about codes."""
-    key = codes_key(table)
-    yield from checks.settle(checks.result(key, "schema", checks.schema_failures(frame, checks.table_schema(table))))
-    with replacing(home.star(table.name)) as incoming:
-        write_part(incoming, frame)
-    yield dg.MaterializeResult(
-        asset_key=key,
-        metadata={
-            "dagster/row_count": len(frame),
-            "preview": checks.table_metadata(frame.head(10)),
-            "path": dg.MetadataValue.path(str(home.star(table.name))),
-            **metadata,
-        },
-    )
-
-
-assets = [*(_codes_asset(dimension) for dimension in CODED_DIMENSIONS), codes_mapping]
+assets = [_codes_asset(dimension) for dimension in CODED_DIMENSIONS]

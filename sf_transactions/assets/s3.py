@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from sf_transactions import checks
-from sf_transactions.assets import codes
+from sf_transactions.assets import code_tables
 from sf_transactions.assets.codes import codes_key
 from sf_transactions.assets.star import FACT_TABLES, star_key
 from sf_transactions.automation import BY_FISCAL_YEAR
@@ -112,7 +112,7 @@ assets = [
         [
             *(star_key(dimension.table) for dimension in CODED_DIMENSIONS),
             *(star_key(table) for table in FACT_TABLES),
-            *(codes_key(table) for table in codes.TABLES),
+            *(codes_key(table) for table in code_tables.TABLES),
         ],
     ),
 ]

@@ -117,3 +117,12 @@ def finance_table() -> "pd.DataFrame":
 
     ids = surrogate_keys(FINANCE.name, [(side,) for side in SIDES])
     return pd.DataFrame({FINANCE.id_column: ids, FINANCE.levels[0]: list(SIDES)})
+
+
+def sides_seen(evidence: "pd.DataFrame") -> "pd.DataFrame":
+    """The sides of the books with the fiscal years in which they have dollars, from the evidence of any dimension."""
+    import pandas as pd
+
+    years = {side: evidence.loc[evidence[side.lower()] != 0, "fiscal_year"].unique() for side in SIDES}
+    rows = [(side, int(year), 1) for side, found in years.items() for year in sorted(found)]
+    return pd.DataFrame(rows, columns=[FINANCE.levels[0], "fiscal_year", "row_count"])

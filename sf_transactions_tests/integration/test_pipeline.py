@@ -7,7 +7,7 @@ import pytest
 from sf_transactions.ddl import quoted
 from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
-from sf_transactions.model import CODED_DIMENSIONS, code_column
+from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, code_column
 from sf_transactions.resources.home import locked
 from sf_transactions_tests.integration.pipeline import pipeline
 from sf_transactions_tests.rows import published
@@ -101,6 +101,29 @@ def test_on_the_warehouse_every_name_has_one_code_and_every_published_code_is_in
     assert loaded.query(f"{kept} having count(distinct kept_code) <> 1") == []
     assert loaded.query(f"{kept} having sum(case when code = kept_code then 1 else 0 end) <> 1") == []
     assert loaded.query("select count(*) from report.code_mapping where parents = '' and pair = 'character'")[0][0] > 0
+
+
+def test_every_member_is_in_report_member_and_a_series_by_code_crosses_2018(loaded):
+    for dimension in DIMENSIONS:
+        key = dimension.id_column
+        lost = (
+            f"select count(*) from {dimension.table.qualified} d left join report.member m"
+            f" on m.dimension = '{dimension.name}' and m.member_id = d.{key} where m.member_id is null"
+        )
+        assert loaded.query(lost) == [(0,)]
+    series = (
+        "select t.fiscal_year, sum(t.amount) from report.transaction t"
+        " join report.transaction_published o on o.transaction_id = t.transaction_id"
+        " join report.published_codes c on c.published_id = o.published_id"
+        " left join report.code_crosswalk x on x.pair = 'character' and x.old_code = c.character_code"
+        " where coalesce(x.new_code, c.character_code) = 'SALARIES' group by 1 order by 1"
+    )
+    by_name = (
+        "select t.fiscal_year, sum(t.amount) from report.transaction t join report.type y on y.type_id = t.type_id"
+        """ where y."character" = 'Salaries' group by 1 order by 1"""
+    )
+    assert len(loaded.query(series)) == 4
+    assert loaded.query(series) == loaded.query(by_name)
 
 
 def test_running_again_changes_no_row_and_sends_no_object(loaded, sample):
