@@ -312,11 +312,12 @@ def test_both_dialects_give_the_same_bytes(tmp_path):
     assert int(files[0][1]["2018"]["n_program"]) > 1
 
 
-def test_a_portal_that_counts_no_distinct_values_has_no_signals(served):
-    served.faults = [script.status(400, "No such function")]
-    assert door(served).signals()["2025"]["n_program"] == "7"
-    served.faults = [script.status(400, "No such function")] * 2
-    assert door(served).signals() is None
+@pytest.mark.parametrize(("status", "attempts"), [(400, 1), (500, 2)], ids=["refused", "broken"])
+def test_a_portal_that_counts_no_distinct_values_has_no_signals(served, status, attempts):
+    served.faults = [script.status(status, "No such function")] * attempts
+    assert door(served, attempts=attempts).signals()["2025"]["n_program"] == "7"
+    served.faults = [script.status(status, "No such function")] * attempts * 2
+    assert door(served, attempts=attempts).signals() is None
 
 
 def test_a_portal_that_is_down_is_named():
