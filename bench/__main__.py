@@ -1,149 +1,144 @@
-"""`make bench`: the pull and the transform of full-size data against their floors, in one run.
+"""`make bench`: every stage and the whole, full size, against their floors, in one run.
 
-Times of a noisy machine mean little; ratios of neighbouring measurements do. Each round measures the floor and the
-work one after the other, and the ratio is that of their medians.
+Times of a noisy machine mean little; ratios of neighbouring measurements do. Each round measures the works of a suite
+one after the other, each in a process of its own, and a ratio is that of the medians.
 """
 
 import json
+import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.parse
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+from bench import inputs, pipeline, stages, startup
+from bench.process import Took
+from bench.report import write_page
 
-from sf_transactions.assets.star import AT_ONCE
-from sf_transactions.local.sample import generate
-from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, DIMENSIONS, PUBLISHED_NAMES, REPEATED
-from sf_transactions.resources.parts import write_part
-from sf_transactions.resources.socrata import TEXT
-from sf_transactions.transform.amounts import cents_by_side
-from sf_transactions.transform.codes import dimension_table, evidence, mapping
-from sf_transactions.transform.members import members
-from sf_transactions.transform.star import transactions
-
-ROWS = 776_841
 ROUNDS = 5
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
+Samples = Mapping[str, list[Took]]
 
 
-def read(path: Path, dictionaries: Iterable[str] = ()) -> pa.Table:
-    """The floor: the fastest typed read of the CSV."""
-    types = dict.fromkeys(PUBLISHED_NAMES, pa.string()) | dict.fromkeys(dictionaries, TEXT())
-    return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=types))
+@dataclass(frozen=True)
+class Target:
+    """A ratio that is to be at most, or at least, a figure."""
+
+    name: str
+    ratio: Callable[["Medians"], float]
+    target: float
+    at_least: bool = False
 
 
-def transform(paths: list[Path], out: Path) -> int:
-    """CSV by fiscal year to the files of the star. Returns the number of fact rows."""
-    import pandas as pd
+class Medians:
+    """The median of each work's seconds, CPU seconds and megabytes."""
 
-    (out / "transaction").mkdir(parents=True, exist_ok=True)
-    yearly: dict[str, list[pd.DataFrame]] = {dimension.name: [] for dimension in CODED_DIMENSIONS}
-    rows = 0
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
 
-    def make(path: Path) -> tuple[list[pd.DataFrame], int]:
-        table, year = read(path, REPEATED), int(path.stem)
-        found = [members(table, dimension) for dimension in DIMENSIONS]
-        fact = transactions(table, year, found)
-        write_part(out / "transaction" / f"{year}.csv.gz", fact)
-        cents = cents_by_side(table)
-        return [evidence(each, cents, year) for each in found[: len(CODED_DIMENSIONS)]], len(fact)
+    def wall(self, *works: str) -> float:
+        """The sum of the seconds of these works."""
+        return sum(self._median(work, "wall") for work in works)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for frames, count in pool.map(make, paths):
-            for dimension, frame in zip(CODED_DIMENSIONS, frames, strict=True):
-                yearly[dimension.name].append(frame)
-            rows += count
-    for dimension in CODED_DIMENSIONS:
-        every = pd.concat(yearly[dimension.name], ignore_index=True)
-        write_part(out / f"{dimension.name}.csv.gz", dimension_table(every, mapping(every, dimension), dimension))
-    return rows
+    def megabytes(self, work: str) -> float:
+        return self._median(work, "megabytes")
+
+    def _median(self, work: str, figure: str) -> float:
+        return statistics.median(getattr(took, figure) for took in self._samples[work])
 
 
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def targets(once: inputs.Input, ten: inputs.Input) -> list[Target]:
+    """What is promised, each as a ratio of works of the same run."""
+    floors = ("curl of the same pages", "typed read", "OpenSSH sftp of the same files", "DuckDB reading the same files")
+    return [
+        Target("transform / typed read of the same CSV", lambda m: m.wall("transform") / m.wall("typed read"), 3.0),
+        Target("transform / polars", lambda m: m.wall("transform") / m.wall("polars"), 1.0),
+        Target("DuckDB / transform", lambda m: m.wall("duckdb") / m.wall("transform"), 2.0, at_least=True),
+        Target("pandas / transform", lambda m: m.wall("pandas") / m.wall("transform"), 3.0, at_least=True),
+        Target("peak memory of the transform / bytes of the CSV", lambda m: _memory(m, "transform", once), 0.8),
+        Target("the same at 10x the rows", lambda m: _memory(m, "transform 10x", ten), 0.3),
+        Target("transform of 10x the rows / of 1x", lambda m: m.wall("transform 10x") / m.wall("transform"), 11.0),
+        Target("full pull / curl of the same pages", lambda m: m.wall("full pull") / m.wall(floors[0]), 1.5),
+        Target(
+            "memory of a full pull above the imports, MB",
+            lambda m: m.megabytes("full pull") - m.megabytes("imports of a pull"),
+            150,
+        ),
+        Target(
+            "throughput of our upload / of OpenSSH's sftp",
+            lambda m: m.wall("OpenSSH sftp of the same files") / m.wall("upload"),
+            0.5,
+            at_least=True,
+        ),
+        Target(
+            "whole run / (its floors + an empty job of as many assets)",
+            lambda m: m.wall("whole run") / m.wall(*floors, "empty job"),
+            2.0,
+        ),
+        Target(
+            "refresh of one fiscal year / whole run, Dagster's start taken off both",
+            lambda m: (
+                (m.wall("refresh of one year") - m.wall("empty job of one year"))
+                / (m.wall("whole run") - m.wall("empty job"))
+            ),
+            0.30,
+        ),
+        Target(
+            "run where nothing changed / empty job of as many assets",
+            lambda m: m.wall("nothing changed") / m.wall("empty job"),
+            1.5,
+        ),
+        Target(
+            "import of the definitions / import of dagster and dagster_aws.s3",
+            lambda m: m.wall("import of the definitions") / m.wall("import of dagster"),
+            1.3,
+        ),
+    ]
 
 
-def transform_and_read(table: pa.Table, folder: Path) -> dict[str, list[float]]:
-    """Seconds of the transform and of its floor, the fastest typed read of the same CSV."""
-    paths = []
-    for year in sorted(set(table["fiscal_year"].to_pylist())):
-        path = folder / f"{year}.csv"
-        pyarrow.csv.write_csv(table.filter(pa.compute.equal(table["fiscal_year"], year)), path)
-        paths.append(path)
-    size = sum(path.stat().st_size for path in paths)
-    print(f"{ROWS:,} rows, {size / 1e6:,.0f} MB of CSV in {len(paths)} fiscal years, {ROUNDS} rounds")
-    assert transform(paths, folder / "star") == ROWS
-    floors, works = [], []
-    for _ in range(ROUNDS):
-        floors.append(seconds(lambda: [read(path) for path in paths]))
-        works.append(seconds(lambda: transform(paths, folder / "star")))
-    return {"typed read": floors, "transform": works}
-
-
-def pull_and_curl(table: pa.Table, folder: Path) -> dict[str, list[float]]:
-    """Seconds and megabytes of a full pull, and seconds of its floor: curl, one after the other, of the same pages."""
-    file = folder / "published.parquet"
-    pyarrow.parquet.write_table(table, file)
-    years = sorted(set(table["fiscal_year"].to_pylist()))
-    samples: dict[str, list[float]] = {"curl": [], "pull": [], "pull megabytes": []}
-    with subprocess.Popen([sys.executable, "-m", "bench.portal", file], stdout=subprocess.PIPE, text=True) as portal:
-        assert portal.stdout
-        url = portal.stdout.readline().strip()
-        pages = [
-            f"{url}/resource/{DATASET_ID}.csv?"
-            + urllib.parse.urlencode(
-                {"$where": f"fiscal_year='{year}'", "$order": ":id", "$limit": "50000", "$offset": "0"}
-            )
-            for year in years
-        ]
-        outputs = [word for number, page in enumerate(pages) for word in ("-o", str(folder / f"{number}.curl"), page)]
-        try:
-            for round in range(ROUNDS):
-                curl = ["curl", "--silent", "--fail", "--compressed", *outputs]
-                samples["curl"].append(seconds(lambda curl=curl: subprocess.run(curl, check=True)))
-                pull = [sys.executable, "-m", "bench.pull", url, str(folder / f"home{round}")]
-                told = subprocess.run(pull, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-                measured = json.loads(told)
-                samples["pull"].append(measured["seconds"])
-                samples["pull megabytes"].append(measured["megabytes"])
-        finally:
-            portal.terminate()
-    return samples
+def _memory(medians: Medians, work: str, input: inputs.Input) -> float:
+    return medians.megabytes(work) * 1e6 / input.bytes
 
 
 def main() -> None:
-    table = generate(ROWS)
-    samples: dict[str, list[float]] = {}
-    for stage in (transform_and_read, pull_and_curl):
-        with tempfile.TemporaryDirectory() as folder:
-            samples |= stage(table, Path(folder))
-    middle = {name: statistics.median(values) for name, values in samples.items()}
-    targets = [
-        _target("transform / typed read", middle["transform"] / middle["typed read"], 3.0),
-        _target("full pull / curl of the same pages", middle["pull"] / middle["curl"], 1.5),
-        _target("memory of a full pull above the imports, MB", middle["pull megabytes"], 150),
-    ]
-    RESULTS.write_text(json.dumps({"targets": targets, "samples": samples}, indent=1) + "\n", encoding="utf-8")
-    for target in targets:
-        print(
-            f"{target['name']}: {target['ratio']} (target at most {target['target']}, "
-            f"{'met' if target['met'] else 'not met'})"
+    once, ten = inputs.full_size(), inputs.full_size(10)
+    print(f"{inputs.ROWS:,} rows, {once.bytes / 1e6:,.0f} MB of CSV, {ROUNDS} rounds; 10x: {ten.bytes / 1e6:,.0f} MB")
+    scratch = inputs.FOLDER / "scratch"
+    samples: dict[str, list[Took]] = {}
+    for suite in (stages.transform, stages.growth, stages.pull, startup.imports, pipeline.whole):
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        for name, took in suite(once, ten, scratch, ROUNDS):
+            print(f"  {name:<42} {took.wall:8.2f} s {took.cpu:8.2f} s CPU {took.megabytes:8.0f} MB", flush=True)
+            samples.setdefault(name, []).append(took)
+    shutil.rmtree(scratch)
+    medians = Medians(samples)
+    found = [_settled(target, medians) for target in targets(once, ten)]
+    RESULTS.write_text(
+        json.dumps(
+            {
+                "targets": found,
+                "samples": {name: [took.as_json() for took in series] for name, series in samples.items()},
+            },
+            indent=1,
         )
+        + "\n",
+        encoding="utf-8",
+    )
+    write_page(PAGE, found, samples)
+    for each in found:
+        bound = "at least" if each["at_least"] else "at most"
+        verdict = "met" if each["met"] else "NOT MET"
+        print(f"{each['name']}: {each['ratio']} ({bound} {each['target']}, {verdict})")
+    sys.exit(any(not each["met"] for each in found))
 
 
-def _target(name: str, ratio: float, target: float) -> dict[str, object]:
-    ratio = round(ratio, 2)
-    return {"name": name, "ratio": ratio, "target": target, "at_least": False, "met": ratio <= target}
+def _settled(target: Target, medians: Medians) -> dict[str, object]:
+    ratio = round(target.ratio(medians), 2)
+    met = ratio >= target.target if target.at_least else ratio <= target.target
+    return {"name": target.name, "ratio": ratio, "target": target.target, "at_least": target.at_least, "met": met}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions import definitions
+from sf_transactions.automation import BY_FISCAL_YEAR
 
 
 def _empty(key: dg.AssetKey, deps) -> dg.AssetsDefinition:

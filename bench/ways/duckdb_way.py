@@ -50,21 +50,22 @@ def _list(columns) -> str:
 
 def _dimension(connection, dimension) -> None:
     connection.execute(
-        f"CREATE TEMP TABLE members AS SELECT fiscal_year, {_list(dimension.columns)}, count(*) AS n FROM filled GROUP BY ALL"
+        f"CREATE TEMP TABLE members AS SELECT fiscal_year, {_list(dimension.columns)}, count(*) AS n"
+        " FROM filled GROUP BY ALL"
     )
     joins = ""
     for level in dimension.levels:
         path = _list([*dimension.parents(level), level])
         code = code_column(level)
         connection.execute(
-            f"CREATE TEMP TABLE {level}_kept AS SELECT {path}, {code} FROM (SELECT {path}, {code}, fiscal_year, sum(n) AS n"
-            f" FROM members GROUP BY ALL) QUALIFY row_number() OVER"
+            f"CREATE TEMP TABLE {level}_kept AS SELECT {path}, {code} FROM (SELECT {path}, {code}, fiscal_year,"
+            f" sum(n) AS n FROM members GROUP BY ALL) QUALIFY row_number() OVER"
             f" (PARTITION BY {path} ORDER BY fiscal_year DESC, n DESC, {code}) = 1"
         )
         joins += f" JOIN {level}_kept USING ({path})"
     connection.execute(
-        f"CREATE TABLE {dimension.name} AS SELECT row_number() OVER () AS {dimension.id_column}, {_list(dimension.columns)}"
-        f" FROM (SELECT DISTINCT {_list(dimension.key)} FROM members) {joins}"
+        f"CREATE TABLE {dimension.name} AS SELECT row_number() OVER () AS {dimension.id_column},"
+        f" {_list(dimension.columns)} FROM (SELECT DISTINCT {_list(dimension.key)} FROM members) {joins}"
     )
     connection.execute("DROP TABLE members")
 

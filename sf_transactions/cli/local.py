@@ -107,9 +107,7 @@ class _standins:
         self.started = not control.running(self.settings)
         control.up(self.settings)
         chosen = {name: value for name in ("DATASF_BASE_URL",) if (value := os.environ.get(name))}
-        # Dagster stores an event for every partition of every asset; in batches that takes half the time.
-        batches = {"DAGSTER_EVENT_BATCH_SIZE": "100"}
-        environment = {**os.environ, **control.environment(self.settings), **batches, **chosen}
+        environment = {**os.environ, **control.environment(self.settings), **chosen}
         _dagster_home(environment)
         return environment
 

@@ -24,6 +24,8 @@ NULLS = {
 PUBLISHED_ROWS = 776_841
 TRANSFER_ADJUSTMENTS = 8_113
 ZEROS = 670
+ALWAYS_IN_USE = 40
+YEARS_ON, YEARS_ON_AND_OFF = 16, 29
 LARGEST = 267_307_023_217  # cents
 
 
@@ -44,13 +46,12 @@ def generate(rows: int = ROWS, seed: int = 1999, years: range = range(1999, 2028
         "fiscal_year": fiscal_year.astype(str).astype(object),
         "revenue_or_spending": np.where(revenue, "Revenue", "Spending").astype(object),
     }
+    everywhere = np.ones(rows, dtype=bool)
     for leaves in (accounts.programs, accounts.funds):
-        for chart_since in (False, True):
-            _fill(columns, leaves, chart_since, since == chart_since, random)
+        _fill(columns, leaves, fiscal_year, everywhere, random)
     for side in ("Revenue", "Spending"):
         leaves = [leaf for leaf in accounts.types if leaf.side == side]
-        for chart_since in (False, True):
-            _fill(columns, leaves, chart_since, (since == chart_since) & (revenue == (side == "Revenue")), random)
+        _fill(columns, leaves, fiscal_year, revenue == (side == "Revenue"), random)
     cents = _amounts(fiscal_year, revenue, random)
     _add_defects(columns, cents, since, revenue, random)
     columns["amount"] = np.array([_text(value) for value in cents.tolist()], dtype=object)
@@ -70,16 +71,25 @@ def _years(rows: int, years: range) -> "np.ndarray":
     return np.repeat(np.array(years), counts)
 
 
-def _fill(columns, leaves: list[Leaf], chart_since: bool, where: "np.ndarray", random) -> None:
+def _fill(columns, leaves: list[Leaf], fiscal_year: "np.ndarray", where: "np.ndarray", random) -> None:
     """Draws a leaf for every row in `where`, the earlier the likelier, and writes its columns."""
     import numpy as np
 
-    members = [found for leaf in leaves if (found := leaf.since if chart_since else leaf.before)]
-    weights = 1 / (np.arange(len(members)) + 10.0)
-    drawn = random.choice(len(members), size=int(where.sum()), p=weights / weights.sum())
-    for name in members[0]:
-        values = np.array([member[name] for member in members], dtype=object)
-        columns.setdefault(name, np.full(len(where), None, dtype=object))[where] = values[drawn]
+    for year in np.unique(fiscal_year):
+        rows = np.flatnonzero(where & (fiscal_year == year))
+        used = [leaf for number, leaf in enumerate(leaves) if _in_use(number, year)]
+        members = [found for leaf in used if (found := leaf.since if year >= CHART_CHANGE else leaf.before)]
+        weights = 1 / (np.arange(len(members)) + 10.0)
+        drawn = random.choice(len(members), size=len(rows), p=weights / weights.sum())
+        for name in members[0]:
+            values = np.array([member[name] for member in members], dtype=object)
+            columns.setdefault(name, np.full(len(where), None, dtype=object))[rows] = values[drawn]
+
+
+def _in_use(number: int, year: int) -> bool:
+    """Whether a leaf is used in a year: the first always, the others for some years on end, so that members come, go
+    and return."""
+    return number < ALWAYS_IN_USE or (year + 7 * number) % YEARS_ON_AND_OFF < YEARS_ON
 
 
 def _amounts(fiscal_year: "np.ndarray", revenue: "np.ndarray", random) -> "np.ndarray":

@@ -164,7 +164,7 @@ def _program_code(name: str, number: int) -> str:
 
 def _types(scale: float) -> list[Leaf]:
     leaves = []
-    objects, subs = 3 + round(28 * scale), 2 + round(5 * scale)
+    objects, subs = 3 + round(28 * scale), 2 + round(4 * scale)
     for sub in range(subs):
         for number in range(objects):
             for position, (character, before, since, side) in enumerate(CHARACTERS):
@@ -199,7 +199,7 @@ def _funds(scale: float) -> list[Leaf]:
             else:
                 name = f"{kind.removesuffix(' Funds')} {_THINGS[number % len(_THINGS)]} {number:02d} Fund"
                 old_code, new_code = f"{before}{number:03d}", f"{since}~{position:02d}{number:03d}"
-            for category_code, category in CATEGORIES[: 3 + number % 6]:
+            for category_code, category in CATEGORIES[number % 6 : number % 6 + 1 + number % 3]:
                 shared = {"fund_type": kind, "fund": name, "fund_category": category}
                 shared |= {"fund_category_code": category_code}
                 leaves.append(

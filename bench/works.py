@@ -1,0 +1,165 @@
+"""The works that are measured: `python -m bench.works NAME ARGUMENTS` does one and prints what it took, as JSON.
+
+What a work imports is loaded before the clock starts.
+"""
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.process import Took
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Work = Callable[[], object]
+
+
+def read(source: str) -> Work:
+    """The floor of the transform: the fastest typed read of the same files, every column text."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from sf_transactions.model import PUBLISHED_NAMES
+
+    options = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(PUBLISHED_NAMES, pa.string()))
+    return lambda: [pyarrow.csv.read_csv(path, convert_options=options) for path in sorted(Path(source).glob("*.csv"))]
+
+
+def read_year(path: Path) -> "pa.Table":
+    """A fiscal year as the product takes it: nulls told from empty texts, repeated texts as dictionaries."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from sf_transactions.model import REPEATED
+    from sf_transactions.resources.socrata import TEXT
+
+    types = dict.fromkeys(REPEATED, TEXT()) | {"amount": pa.string()}
+    return pyarrow.csv.read_csv(
+        path,
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),  # two years are read at once
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def transform(source: str, out: str) -> Work:
+    """CSV by fiscal year to the files of the star, by the product's own functions."""
+    import pandas as pd
+
+    from sf_transactions.assets.star import AT_ONCE
+    from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, FINANCE
+    from sf_transactions.resources.parts import write_part
+    from sf_transactions.transform.amounts import cents_by_side
+    from sf_transactions.transform.codes import dimension_table, evidence, mapping
+    from sf_transactions.transform.members import members
+    from sf_transactions.transform.star import finance_table, transactions
+
+    folder = Path(out)
+    (folder / "transaction").mkdir(parents=True, exist_ok=True)
+
+    def year(path: Path) -> "list[pd.DataFrame]":
+        table, fiscal_year = read_year(path), int(path.stem)
+        found = [members(table, dimension) for dimension in DIMENSIONS]
+        write_part(folder / "transaction" / f"{path.stem}.csv.gz", transactions(table, fiscal_year, found))
+        cents = cents_by_side(table)
+        return [evidence(each, cents, fiscal_year) for each in found if each.dimension.coded]
+
+    def whole() -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            years = list(pool.map(year, sorted(Path(source).glob("*.csv"))))
+        for dimension, frames in zip(CODED_DIMENSIONS, zip(*years, strict=True), strict=True):
+            every = pd.concat(frames, ignore_index=True)
+            table = dimension_table(every, mapping(every, dimension), dimension)
+            write_part(folder / f"{dimension.name}.csv.gz", table)
+        write_part(folder / f"{FINANCE.name}.csv.gz", finance_table())
+
+    return whole
+
+
+def other_way(library: str, source: str, out: str) -> Work:
+    """The same by another library, as its users would write it."""
+    importlib.import_module(library)
+    way = importlib.import_module(f"bench.ways.{library}_way")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    return lambda: way.transform(Path(source), Path(out))
+
+
+def pull(url: str, home: str) -> Work:
+    """All fiscal years from the portal at `url` into `home`."""
+    import dagster as dg
+    import pyarrow
+    import pyarrow.compute
+    import pyarrow.csv
+    import pyarrow.parquet
+    import urllib3  # noqa: F401
+
+    from sf_transactions.assets.raw import raw_transactions
+    from sf_transactions.automation import FISCAL_YEARS
+    from sf_transactions.resources.home import Home
+    from sf_transactions.resources.portal import Portal
+    from sf_transactions.resources.raw_files import Ingestion
+
+    pyarrow.compute.is_in(pyarrow.array(["a"]), pyarrow.array(["a"]))  # loads the library of the compute functions
+    years = FISCAL_YEARS.get_partition_keys()
+
+    def whole() -> None:
+        with dg.DagsterInstance.ephemeral() as instance:
+            dg.materialize(
+                [raw_transactions],
+                resources={"home": Home(path=home), "portal": Portal(base_url=url), "ingestion": Ingestion()},
+                tags={"dagster/asset_partition_range_start": years[0], "dagster/asset_partition_range_end": years[-1]},
+                instance=instance,
+            )
+
+    return whole
+
+
+def nothing_but_imports() -> Work:
+    """The memory that a pull starts from."""
+    pull("", "")
+    return lambda: None
+
+
+def duckdb_read(folder: str) -> Work:
+    """The floor of a load: DuckDB reading the files of the star, gzip CSV, into tables."""
+    import duckdb
+
+    def whole() -> None:
+        connection = duckdb.connect()
+        for table in sorted(path for path in Path(folder).iterdir() if path.is_dir()):
+            files = f"{table}/**/*.csv.gz"
+            connection.execute(f"CREATE TABLE \"{table.name}\" AS SELECT * FROM read_csv('{files}', header = true)")
+
+    return whole
+
+
+WORKS = {work.__name__: work for work in (read, transform, other_way, pull, nothing_but_imports, duckdb_read)}
+
+
+def main(name: str, *arguments: str) -> None:
+    work = WORKS[name](*arguments)
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    took = Took(time.perf_counter() - wall, time.process_time() - cpu, _peak_megabytes())
+    print(json.dumps(took.as_json()))
+
+
+def _peak_megabytes() -> float:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
