@@ -51,6 +51,12 @@ def drop_view(name: str) -> str:
     return f"DROP VIEW IF EXISTS {SCHEMA}.{name}"
 
 
+def comment(name: str) -> str:
+    """What a file in `sql/` says of itself in its first lines."""
+    lines = (SQL / name).read_text(encoding="utf-8").splitlines()
+    return " ".join(line.removeprefix("--").strip() for line in lines if line.startswith("--"))
+
+
 def views() -> tuple[str, ...]:
     """The report views, each a file in `sql/report/`."""
     return tuple(sorted(path.stem for path in (SQL / "report").glob("*.sql")))

@@ -4,7 +4,7 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from sf_transactions import automation
-from sf_transactions.assets import code_tables, codes, raw, redshift, report, s3, star
+from sf_transactions.assets import code_tables, codes, dashboard, raw, redshift, report, s3, star
 from sf_transactions.provision.jobs import jobs as provision_jobs
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal
@@ -31,6 +31,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *s3.assets,
             *redshift.assets,
             *report.assets,
+            *dashboard.assets,
         ],
         jobs=[automation.all_assets, *provision_jobs],
         sensors=[automation.publication_sensor(Home(path=str(settings.home)))],

@@ -42,6 +42,11 @@ def run(environment: Mapping[str, str]) -> int:
         console.print("\n".join(log.read_text(encoding="utf-8").splitlines()[-25:]), markup=False, highlight=False)
         return code or 1
     console.print(f"Done in {seconds:.0f} s. Dashboard: [bold]{_shown(home / 'dashboard.html')}[/]", soft_wrap=True)
+    console.print(
+        "Look closer: `make dev` (Dagster's UI), or `sf-transactions local up`, "
+        '`eval "$(sf-transactions local env)"` and `sf-transactions report`',
+        soft_wrap=True,
+    )
     return 0
 
 

@@ -67,6 +67,8 @@ DESCRIPTIONS = {column.name: column.description for column in PUBLISHED}
 # Spellings of related_govt_units: upper case since FY2018.
 RELATED_GOVT_UNITS = {"No": "No", "NO": "No", "Yes": "Yes", "YES": "Yes"}
 SIDES = ("Revenue", "Spending")
+# The character codes of the negative rows that cancel internal transfers counted twice, on either side.
+TRANSFER_ADJUSTMENTS = ("ELS", "ELU")
 PATH_SEPARATOR = " > "
 
 
@@ -367,4 +369,10 @@ LOAD = Table(
     ),
     ("run_id", "load_id"),
 )
-LOADED_BESIDE = (LOAD,)  # written by the load itself, in its transaction
+PUBLICATION = Table(
+    "publication",
+    "When the source system last updated the rows of each loaded fiscal year: the as-of date of every figure",
+    (FISCAL_YEAR, Column("data_as_of", "TIMESTAMP", DESCRIPTIONS["data_as_of"])),
+    ("fiscal_year",),
+)
+LOADED_BESIDE = (LOAD, PUBLICATION)  # written by the load itself, in its transaction

@@ -6,6 +6,7 @@ from decimal import Decimal
 import dagster as dg
 
 from sf_transactions import checks
+from sf_transactions.assets.codes import read_raw
 from sf_transactions.assets.s3 import S3_CODES, s3_key
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR, WEEKLY
@@ -146,11 +147,20 @@ def _load(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> lo
         run_id=context.run.run_id,
         load_id=loading.load_id(manifests),
         fiscal_years=tuple(int(year) for year in context.partition_keys),
+        data_as_of=_data_as_of(home, context.partition_keys),
         manifests=manifests,
         role_arn=storage.copy_role(),
         region=storage.region(),
         read=storage.read,
     )
+
+
+def _data_as_of(home: Home, years) -> dict[int, str]:
+    """When the source system last updated the rows of each fiscal year that has rows, as published."""
+    import pyarrow.compute as pc
+
+    stamps = {int(year): pc.max(read_raw(home, year, ["data_as_of"])["data_as_of"]).as_py() for year in years}
+    return {year: stamp for year, stamp in stamps.items() if stamp is not None}
 
 
 def _manifest(home: Home, table: Table, years) -> str:

@@ -1,109 +1,131 @@
-"""report/*: the aggregate views of the warehouse, and the dashboard."""
+"""report/*: the aggregate views of the warehouse, each with a preview, a picture and the proof that it adds up."""
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from sf_transactions import checks
 from sf_transactions.assets.redshift import redshift_key
-from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.ddl import read, views
-from sf_transactions.model import SCHEMA, STAR
-from sf_transactions.resources import made
-from sf_transactions.resources.home import Home, read_json, replacing
-from sf_transactions.resources.warehouse import Warehouse
+from sf_transactions.dashboard import charts
+from sf_transactions.ddl import comment, read, views
+from sf_transactions.model import SCHEMA, SIDES, STAR
+from sf_transactions.resources.loading import totals
+from sf_transactions.resources.warehouse import Warehouse, fetch
 
-DASHBOARD = dg.AssetKey(["report", "dashboard"])
-SIDES_VIEW = "average_amount_by_side"
+if TYPE_CHECKING:
+    import pandas as pd
+    import redshift_connector
+
+SHOWN = 20  # rows of a preview
+MEASURES = ("revenue", "spending", "amount", "transactions")
 
 
 def report_key(view: str) -> dg.AssetKey:
     return dg.AssetKey(["report", view])
 
 
-def _view_asset(view: str) -> dg.AssetsDefinition:
-    statement = read(f"report/{view}.sql")
-    comment = " ".join(line.removeprefix("--").strip() for line in statement.splitlines() if line.startswith("--"))
-
-    @dg.asset(
-        key=report_key(view),
-        deps=[redshift_key(table) for table in STAR],
-        group_name="report",
-        kinds={"redshift", "view"},
-        owners=["team:data-engineering"],
-        description=f"{comment}\n\nView `{SCHEMA}.{view}` of the warehouse:\n\n```sql\n{statement}\n```",
-        metadata={"dagster/table_name": f"{SCHEMA}.{view}"},
-        **BY_FISCAL_YEAR,
-    )
-    def report_view(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> dg.MaterializeResult:
-        frame = warehouse.query(f"select * from {SCHEMA}.{view}")
-        order = [name for name in ("fiscal_year",) if name in frame] or [
-            name for name in ("spending", "revenue", "transactions") if name in frame
-        ]
-        frame = frame.sort_values(order[:1], ascending=False, kind="stable", ignore_index=True)
-        with replacing(home.report(view)) as incoming:
-            frame.to_csv(incoming, index=False)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(frame),
-                "preview": checks.table_metadata(frame.head(20)),
-                "path": dg.MetadataValue.path(str(home.report(view))),
-            }
+@dg.multi_asset(
+    name="report",
+    specs=[
+        dg.AssetSpec(
+            report_key(view),
+            deps=[redshift_key(table) for table in STAR],
+            group_name="report",
+            kinds={"redshift", "view"},
+            owners=["team:data-engineering"],
+            description=f"{comment(f'report/{view}.sql')}\n\n`{SCHEMA}.{view}`:\n\n```sql\n{read(f'report/{view}.sql')}\n```",
+            metadata={"dagster/table_name": f"{SCHEMA}.{view}"},
+            partitions_def=BY_FISCAL_YEAR["partitions_def"],
         )
-
-    return report_view
-
-
-@dg.asset(
-    key=DASHBOARD,
-    deps=[report_key(view) for view in views()],
-    group_name="report",
-    kinds={"plotly", "html"},
-    owners=["team:data-engineering"],
-    check_specs=checks.specs(
-        DASHBOARD,
-        {"control_totals": "The totals on the page are those of the star, for the fiscal years of this run."},
-    ),
-    **BY_FISCAL_YEAR,
+        for view in views()
+    ],
+    check_specs=[
+        spec
+        for view in views()
+        for spec in checks.specs(
+            report_key(view), {"sums_to_fact": "Rows and dollars of every fiscal year and side are those of the fact."}
+        )
+    ],
+    can_subset=True,
+    backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
 )
-def dashboard(context: dg.AssetExecutionContext, home: Home) -> Iterator:
-    """One HTML page with totals and the charts, which opens from disk without a network."""
-    import pandas as pd
+def report_views(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator:
+    """Adds up every aggregate view, compares it with the fact, and shows its first rows and its chart."""
+    wanted = [view for view in views() if report_key(view) in context.selected_asset_keys]
+    with warehouse.connect() as connection:
+        fact = totals(connection)
+        results, shown = [], {}
+        for view in wanted:
+            found = _totals(connection, view)
+            results.append(checks.result(report_key(view), "sums_to_fact", _differences(fact, found)))
+            shown[view] = _metadata(connection, view, found)
+    yield from checks.settle(*results)
+    for view in wanted:
+        yield dg.MaterializeResult(asset_key=report_key(view), metadata=shown[view])
 
-    from sf_transactions.dashboard import page
 
-    views_made = [made.sha256(home.report(view)) for view in views()]
-    frames = {view: pd.read_csv(home.report(view), dtype=str, keep_default_na=False) for view in views()}
-    source = read_json(home.source(context.partition_keys[-1]), "raw/transactions")["source"]
-    sides = frames[SIDES_VIEW]
-    shown = {
-        (row.fiscal_year, row.revenue_or_spending): (int(row.transactions), Decimal(row.amount))
-        for row in sides.itertuples()
-        if row.fiscal_year in context.partition_keys
-    }
-    expected = {
-        (year, side): (total.rows, total.amount)
-        for year in context.partition_keys
-        for side, total in star_totals(home, year).items()
-    }
-    yield from checks.settle(
-        checks.result(DASHBOARD, "control_totals", checks.differences(expected, shown, ("star", "dashboard")))
-    )
-    of = made.makings(source, Path(page.__file__).read_text(encoding="utf-8"), *views_made)
-    if not made.stands(home.dashboard, of):
-        with replacing(home.dashboard) as incoming:
-            incoming.write_text(page.build(frames, source), encoding="utf-8")
-        made.note(home.dashboard, of)
-    yield dg.MaterializeResult(
-        asset_key=DASHBOARD,
-        metadata={
-            "path": dg.MetadataValue.path(str(home.dashboard)),
-            "bytes": home.dashboard.stat().st_size,
-        },
+def _totals(connection: "redshift_connector.Connection", view: str) -> "pd.DataFrame":
+    """What a view adds up to, by fiscal year: its rows, and of its columns revenue, spending, amount by side, and
+    transactions those that it has."""
+    columns = list(fetch(connection, f"select * from {SCHEMA}.{view} where 1 = 0"))
+    sums = [f"sum({name}) as {name}" for name in MEASURES if name in columns]
+    by = ", ".join(name for name in ("fiscal_year", "revenue_or_spending") if name in columns)
+    return fetch(
+        connection,
+        f"select {by}, count(*) as view_rows, {', '.join(sums)} from {SCHEMA}.{view} group by {by} order by {by}",
     )
 
 
-assets = [*(_view_asset(view) for view in views()), dashboard]
+def _differences(fact: "pd.DataFrame", found: "pd.DataFrame") -> "pd.DataFrame":
+    """Where a view adds up to something else than the fact does. A view of one side alone has the rows of that side;
+    one without dollars is compared by its rows."""
+    got: dict[tuple[int, str], Any] = {}
+    for row in found.to_dict("records"):
+        side = f"{row['revenue_or_spending']} " if "revenue_or_spending" in row else ""
+        for measure in MEASURES:
+            if measure in row:
+                value = int(row[measure]) if measure == "transactions" else Decimal(row[measure])
+                got[int(row["fiscal_year"]), side + measure] = value
+    return checks.differences(_expected(fact, set(found)), got, ("fact", "view"))
+
+
+def _expected(fact: "pd.DataFrame", measures: set[str]) -> dict[tuple[int, str], Any]:
+    """The totals of the fact in the words of a view that has these measures."""
+    covered = [side for side in SIDES if side.lower() in measures] or list(SIDES)
+    expected: dict[tuple[int, str], Any] = {}
+    for year, rows in fact.groupby("fiscal_year"):
+        of = {row.revenue_or_spending: row for row in rows.itertuples() if row.revenue_or_spending in covered}
+        if "amount" in measures:
+            expected |= {(int(year), f"{side} amount"): Decimal(row.amount) for side, row in of.items()}
+            expected |= {(int(year), f"{side} transactions"): int(row.row_count) for side, row in of.items()}
+        elif of:
+            expected |= {
+                (int(year), side.lower()): Decimal(of[side].amount) if side in of else Decimal(0)
+                for side in covered
+                if side.lower() in measures
+            }
+            expected[int(year), "transactions"] = sum(int(row.row_count) for row in of.values())
+    return expected
+
+
+def _metadata(connection: "redshift_connector.Connection", view: str, found: "pd.DataFrame") -> dict[str, Any]:
+    """The size of a view, its first rows of the latest fiscal years, its chart and the as-of date of its figures."""
+    columns = list(fetch(connection, f"select * from {SCHEMA}.{view} where 1 = 0"))
+    largest = next(name for name in ("spending", "revenue", "amount", "transactions") if name in columns)
+    preview = fetch(
+        connection, f"select * from {SCHEMA}.{view} order by fiscal_year desc, {largest} desc limit {SHOWN}"
+    )
+    metadata: dict[str, Any] = {
+        "dagster/row_count": int(found["view_rows"].sum()),
+        "preview": checks.table_metadata(preview),
+    }
+    if len(preview):
+        metadata["data_as_of"] = str(preview["data_as_of"].iloc[0])
+    chart = charts.picture_of_view(view, lambda statement: fetch(connection, statement))
+    return metadata | ({"chart": dg.MetadataValue.md(chart)} if chart else {})
+
+
+assets = [report_views]

@@ -2,7 +2,7 @@
 
 import click
 
-from sf_transactions.cli import aws, local, warehouse
+from sf_transactions.cli import aws, local, report, warehouse
 
 # Errors that say in one sentence what is wrong and what to do; anything else is a fault of ours and shows its trace.
 ONE_LINE = ("SettingsError", "ProvisionError", "NotProvisioned", "WarehouseError", "LocalError", "HomeError")
@@ -29,6 +29,7 @@ for command in (
     local.dev,
     local.local,
     warehouse.query,
+    report.report,
     aws.plan,
     aws.provision,
     aws.teardown,

@@ -66,9 +66,6 @@ class Home(dg.ConfigurableResource):
         """What stands in S3 for a table: the hand-over from `s3/*` to `redshift/*`."""
         return self.root / "s3" / f"{table}.json"
 
-    def report(self, view: str) -> Path:
-        return self.root / "report" / f"{view}.csv"
-
     @property
     def dashboard(self) -> Path:
         return self.root / "dashboard.html"

@@ -13,6 +13,7 @@ from sf_transactions.model import (
     EVIDENCE,
     FINANCE,
     LOAD,
+    PUBLICATION,
     PUBLISHED_CODES,
     TABLES,
     TRANSACTION,
@@ -36,12 +37,14 @@ LOCK_SECONDS = 1800  # how long a load waits for another
 class Load:
     """What a load carries: the manifests' URLs by table, of these fiscal years; and by which role COPY reads them.
 
+    `data_as_of` tells when the source system last updated the rows of each year that has rows, as published.
     `read` gives the bytes of an object, for the error of a line that COPY refuses.
     """
 
     run_id: str
     load_id: str
     fiscal_years: tuple[int, ...]
+    data_as_of: Mapping[int, str]
     manifests: Mapping[str, str]
     role_arn: str
     region: str
@@ -100,6 +103,7 @@ def write(connection: "redshift_connector.Connection", load: Load) -> dict[str, 
 def _write(connection: "redshift_connector.Connection", load: Load, outdated: Sequence[str]) -> dict[str, int]:
     rows = {table.name: _replace_table(connection, table, load) for table in TABLES}
     remove_unused_codes(connection)
+    _replace_publication(connection, load)
     for view in outdated:
         execute(connection, drop_view(view))
     for view in views():
@@ -130,6 +134,15 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
     for statement in _exchange(table, staging, load.fiscal_years):
         execute(connection, statement)
     return int(fetch(connection, f"select count(*) as n from {staging}")["n"][0])
+
+
+def _replace_publication(connection: "redshift_connector.Connection", load: Load) -> None:
+    execute(connection, f"DELETE FROM {PUBLICATION.qualified} WHERE fiscal_year IN ({_listed(load.fiscal_years)})")
+    if load.data_as_of:
+        columns = ", ".join(PUBLICATION.column_names)
+        rows = ", ".join(["(%s, CAST(%s AS TIMESTAMP))"] * len(load.data_as_of))
+        values = [value for row in load.data_as_of.items() for value in row]
+        execute(connection, f"INSERT INTO {PUBLICATION.qualified} ({columns}) VALUES {rows}", values)
 
 
 def remove_unused_codes(connection: "redshift_connector.Connection") -> None:
@@ -206,13 +219,14 @@ def analyze(connection: "redshift_connector.Connection") -> None:
     commit(connection)
 
 
-def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int]) -> "pd.DataFrame":
-    """fiscal_year, revenue_or_spending, row_count and amount of the fact, of these years."""
+def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int] | None = None) -> "pd.DataFrame":
+    """fiscal_year, revenue_or_spending, row_count and amount of the fact, of these years or of all."""
+    where = f" where t.fiscal_year in ({_listed(fiscal_years)})" if fiscal_years else ""
     return fetch(
         connection,
         f"select t.fiscal_year, f.revenue_or_spending, count(*) as row_count, sum(t.amount) as amount"
         f" from {TRANSACTION.qualified} t join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
-        f" where t.fiscal_year in ({_listed(fiscal_years)}) group by 1, 2 order by 1, 2",
+        f"{where} group by 1, 2 order by 1, 2",
     )
 
 

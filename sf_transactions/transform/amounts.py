@@ -43,13 +43,17 @@ def cents(amounts: "pa.ChunkedArray | pa.Array") -> "np.ndarray":
     position = pc.index(valid, False).as_py()
     if position >= 0:
         raise AmountError(position, amounts[position].as_py())
-    chunks = [
-        # The low half of a little-endian 16-byte decimal is its value in cents: 18 digits fit into 63 bits.
-        np.frombuffer(chunk.buffers()[1], dtype="<i8")[2 * chunk.offset : 2 * (chunk.offset + len(chunk)) : 2]
-        for chunk in amounts.cast(pa.decimal128(18, 2)).chunks
-        if len(chunk)
-    ]
+    chunks = [cents_of_decimals(chunk) for chunk in amounts.cast(pa.decimal128(18, 2)).chunks if len(chunk)]
     return np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int64)
+
+
+def cents_of_decimals(amounts: "pa.Array") -> "np.ndarray":
+    """DECIMAL(18,2) as whole cents (int64)."""
+    import numpy as np
+
+    # The low half of a little-endian 16-byte decimal is its value in cents: 18 digits fit into 63 bits.
+    start, stop = 2 * amounts.offset, 2 * (amounts.offset + len(amounts))
+    return np.frombuffer(amounts.buffers()[1], dtype="<i8")[start:stop:2]
 
 
 def cents_by_side(rows: "pa.Table") -> "dict[str, np.ndarray]":
@@ -66,7 +70,7 @@ def cents_by_side(rows: "pa.Table") -> "dict[str, np.ndarray]":
 
 
 def decimals(cents: "np.ndarray") -> "pa.Array":
-    """Whole cents (int64) as DECIMAL(18,2): the inverse of `cents`."""
+    """Whole cents (int64) as DECIMAL(18,2): the inverse of `cents_of_decimals`."""
     import numpy as np
     import pyarrow as pa
 

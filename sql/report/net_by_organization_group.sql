@@ -1,5 +1,5 @@
--- Revenue, spending and their arithmetic difference by fiscal year and organization group.
--- Transfer adjustments are in every total. Net is no surplus or deficit.
+-- Revenue, spending and their arithmetic difference by fiscal year and organization group, with and without related
+-- government units. Transfer adjustments are in every total. Net is no surplus or deficit.
 CREATE OR REPLACE VIEW report.net_by_organization_group AS
 SELECT
     t.fiscal_year,
@@ -13,8 +13,11 @@ SELECT
             WHEN f.revenue_or_spending = 'Revenue' THEN t.amount
             ELSE -t.amount
         END
-    ) AS net_without_related_govt_units
+    ) AS net_without_related_govt_units,
+    count(*) AS transactions,
+    o.data_as_of
 FROM report.transaction AS t
 JOIN report.program AS p ON p.program_id = t.program_id
 JOIN report.finance AS f ON f.finance_id = t.finance_id
-GROUP BY t.fiscal_year, p.organization_group;
+LEFT JOIN report.publication AS o ON o.fiscal_year = t.fiscal_year
+GROUP BY t.fiscal_year, p.organization_group, o.data_as_of;

@@ -1,0 +1,51 @@
+// Money is whole cents as BigInt, exact at any size. Numbers only ever place a mark on a chart.
+
+const UNITS = [["bn", 100_000_000_000n], ["m", 100_000_000n], ["k", 100_000n]];
+const MINUS = "\u2212";
+
+const abs = (cents) => (cents < 0n ? -cents : cents);
+const grouped = (whole) => whole.toString().replace(/\B(?=(\d{3})+$)/g, ",");
+const counted = (rows) => grouped(BigInt(rows));
+
+/** 1883018413121n -> "18,830,184,131.21" */
+function exact(cents) {
+  const size = abs(cents);
+  return (cents < 0n ? MINUS : "") + grouped(size / 100n) + "." + (size % 100n).toString().padStart(2, "0");
+}
+
+/** 1883018413121n -> "18830184131.21", as a file takes it. */
+const decimal = (cents) => exact(cents).replaceAll(",", "").replace(MINUS, "-");
+
+/** 1883018413121n -> "$18.83 bn", rounded half away from zero, as finance people abbreviate. */
+function short(cents) {
+  const size = abs(cents), sign = (cents < 0n ? MINUS : "") + "$";
+  let shown = null;
+  for (const [unit, cents_of] of UNITS.toReversed()) {
+    const hundredths = (size * 100n + cents_of / 2n) / cents_of;
+    if (hundredths >= 100n) shown = sign + grouped(hundredths / 100n) + "." + (hundredths % 100n).toString().padStart(2, "0") + "\u00a0" + unit;
+  }
+  return shown ?? sign + exact(size);
+}
+
+const dollars = (cents) => Number(cents) / 100;
+
+/** Tenths of a percent of `part` in `whole`, or null where a percentage says nothing. */
+function percent(part, whole) {
+  if (whole <= 0n || part < 0n) return null;
+  return Number((part * 10000n) / whole) / 100;
+}
+
+/** The change from `before`, in percent of its size, or null where there is nothing to compare with. */
+function change(now, before) {
+  if (before === null || before === 0n) return null;
+  return Number(((now - before) * 10000n) / abs(before)) / 100;
+}
+
+function signed(value) {
+  if (value === null) return "\u2013";
+  const size = Math.abs(value);
+  const text = size >= 1000 ? ">999" : size.toFixed(1);
+  return (value > 0 ? "+" : value < 0 ? MINUS : "") + text + "\u00a0%";
+}
+
+const share = (value) => (value === null ? "\u2013" : value.toFixed(1) + "\u00a0%");
