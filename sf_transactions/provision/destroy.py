@@ -61,22 +61,21 @@ def teardown(settings: Settings, say: Callable[[str], object], keep: Keep = NOTH
     """
     aws, want = _prepared(settings, say)
     left: dict[str, str] = {}
-    for kind_step in _steps(aws, want, left):
-        if keep.bucket and isinstance(kind_step, Bucket):
-            say(f"= {kind_step.title} is kept")
+    for resource in _steps(aws, want, left):
+        if keep.bucket and isinstance(resource, Bucket):
+            say(f"= {resource.title} is kept")
             continue
         try:
-            with explained(kind_step.title):
-                delete_with_snapshot(kind_step, keep.snapshot)
-                say(f"- {kind_step.title}")
+            with explained(resource.title):
+                delete_with_snapshot(resource, keep.snapshot)
+                say(f"- {resource.title}")
         except ProvisionError as error:
-            say(f"! {kind_step.title} is left")
-            left[kind_step.title] = str(error)
+            say(f"! {resource.title} is left")
+            left[resource.title] = str(error)
     left |= {title: told for title, told in _foreign(aws, want)}
-    with explained("audit"):
-        still = [each.title for each in stack.owned(aws, want) if not (keep.bucket and isinstance(each, Bucket))]
-    for title in still:
-        left.setdefault(title, f"{title} is still there")
+    for still in _steps(aws, want, left):
+        if not (keep.bucket and isinstance(still, Bucket)):
+            left.setdefault(still.title, f"{still.title} is still there")
     say("audit: nothing of this project is left" if not left else f"audit: left are {', '.join(left)}")
     if left:
         raise ProvisionError("\n".join(left.values()))

@@ -10,6 +10,10 @@ _DENIED = "these credentials may not do that; ask for the permission, or use oth
 ADVICE = {
     "BucketAlreadyExists": "somebody else has a bucket of this name; choose another S3_BUCKET",
     "IllegalLocationConstraintException": "the region does not fit; check AWS_DEFAULT_REGION",
+    "ClusterAlreadyExists": "a cluster of this name was made meanwhile; choose another REDSHIFT_CLUSTER",
+    "InsufficientClusterCapacity": "choose another REDSHIFT_NODE_TYPE or region, or try later",
+    "LimitExceeded": "ask AWS for a higher quota, or delete what is not needed",
+    "LimitExceededFault": "ask AWS for a higher quota, or delete what is not needed",
     "301": "the bucket is in another region; set AWS_DEFAULT_REGION to it, or choose another S3_BUCKET",
     "403": _DENIED,
     "AccessDenied": _DENIED,

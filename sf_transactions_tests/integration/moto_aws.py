@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ ACCOUNT = "123456789012"
 
 
 @contextlib.contextmanager
-def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Starts AWS with empty state and points the environment at it. Gives its URL."""
+def moto_aws(monkeypatch: pytest.MonkeyPatch, wrapped: Callable[[Any], Any] = lambda app: app) -> Iterator[str]:
+    """Starts AWS with empty state, behind `wrapped`, and points the environment at it. Gives its URL."""
     reset()
-    server = AwsEndpoint().start()
+    server = AwsEndpoint(wrapped=wrapped).start()
     for name, value in {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": "test",

@@ -5,18 +5,22 @@ which is written for AWS, meets nothing here that AWS does not say.
 """
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 
 class AwsEndpoint:
     """AWS on 127.0.0.1: the one endpoint that `AWS_ENDPOINT_URL` names. State lives in this process."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, wrapped: Callable[[Any], Any] = lambda app: app) -> None:
+        """`wrapped` stands between the socket and the responses, as WSGI's middleware does."""
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
 
         from sf_transactions.local.aws.dispatch import Dispatcher
 
-        self._server = make_server("127.0.0.1", port, Dispatcher(), threaded=True, request_handler=MotoRequestHandler)
+        app = wrapped(Dispatcher())
+        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws", daemon=True)
 
     def start(self) -> "AwsEndpoint":
