@@ -2,10 +2,18 @@
 
 import click
 
-from sf_transactions.cli import aws, local, report, warehouse
+from sf_transactions.cli import aws, keys, local, report, warehouse
 
 # Errors that say in one sentence what is wrong and what to do; anything else is a fault of ours and shows its trace.
-ONE_LINE = ("SettingsError", "ProvisionError", "NotProvisioned", "WarehouseError", "LocalError", "HomeError")
+ONE_LINE = (
+    "SettingsError",
+    "ProvisionError",
+    "NotProvisioned",
+    "TransferError",
+    "WarehouseError",
+    "LocalError",
+    "HomeError",
+)
 
 
 class OneLineErrors(click.Group):
@@ -34,5 +42,7 @@ for command in (
     aws.provision,
     aws.teardown,
     aws.permissions,
+    aws.doctor,
+    keys.keys,
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The AWS resources: `plan`, `provision`, `teardown`, `permissions`; the same code as the Dagster jobs."""
+"""The AWS resources: `plan`, `provision`, `teardown`, `permissions`, `doctor`; the same code as the Dagster jobs."""
 
 import click
 
@@ -74,3 +74,16 @@ def permissions() -> None:
 
     _, want, _ = prepared(Settings.from_environ())
     click.echo(json.dumps(documents(want), indent=2))
+
+
+@click.command()
+def doctor() -> None:
+    """Try the whole chain: credentials, resources, bucket, SFTP, SQL, COPY. Exits 1 when a link is broken."""
+    from sf_transactions.doctor import examine
+
+    broken = False
+    for finding in examine(Settings.from_environ()):
+        sign = {True: "ok", False: "WRONG", None: "-"}[finding.stands]
+        click.echo(f"{sign:<6} {finding.link:<12} {finding.told}")
+        broken |= finding.stands is not True
+    raise SystemExit(1 if broken else 0)

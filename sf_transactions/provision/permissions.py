@@ -109,12 +109,13 @@ def _transfer(want: Desired) -> list[dict[str, Any]]:
     server, user = _arn(want, "transfer", "server/*"), _arn(want, "transfer", "user/*")
     return [
         allow(["transfer:CreateServer"], "*", _tagged(want, "Request")),
-        allow(["transfer:DescribeServer", "transfer:ListUsers"], server),
+        allow(["transfer:DescribeServer", "transfer:ListHostKeys", "transfer:ListUsers"], server),
         allow(
             ["transfer:CreateUser", "transfer:DeleteServer", "transfer:StartServer", "transfer:UpdateServer"],
             server,
             _tagged(want, "Resource"),
         ),
+        allow(["transfer:DeleteHostKey"], _arn(want, "transfer", "host-key/*")),
         allow(["transfer:TagResource"], [server, user], _tagged(want, "Request")),
         allow(
             [

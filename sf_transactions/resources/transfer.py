@@ -21,6 +21,10 @@ class TransferError(RuntimeError):
     """The SFTP endpoint cannot be reached, is not the one pinned, or refused; the message says which."""
 
 
+class OtherHostKey(TransferError):
+    """The server shows another host key than the pinned one."""
+
+
 class Sftp:
     """An open SFTP session."""
 
@@ -45,6 +49,15 @@ class Sftp:
                     f"{self._where} did not store {remote_path}: {_reason(error)}; what stands there is not to be used"
                 ) from None
 
+    def remove(self, remote_path: str) -> None:
+        """Removes a file. Raises TransferError."""
+        import paramiko
+
+        try:
+            self._client.remove(remote_path)
+        except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
+            raise TransferError(f"{self._where} did not remove {remote_path}: {_reason(error)}") from None
+
 
 class Transfer(dg.ConfigurableResource):
     """Transfer Family's SFTP endpoint. Without a host, the server is looked up from AWS by its tag."""
@@ -56,17 +69,40 @@ class Transfer(dg.ConfigurableResource):
     port: int | None = None
     timeout_seconds: float = TIMEOUT_SECONDS
 
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, client_key: Path | None = None, host_key: Path | None = None
+    ) -> "Transfer":
+        """The SFTP endpoint of these settings, with the keys of their home unless others are given."""
+        keys = settings.home / "keys"
+        return cls(
+            host=settings.sftp_host,
+            port=settings.port("sftp_port"),
+            username=settings.sftp_username,
+            client_key_path=str(client_key or keys / "client_key"),
+            host_key_path=str(host_key or keys / "host_key.pub"),
+        )
+
     @contextlib.contextmanager
     def connect(self) -> Iterator[Sftp]:
         """A session, closed at the end. The host key must be the pinned one; no other key or agent is tried."""
         import paramiko
 
         host, port = self._endpoint()
-        pinned = _host_key(Path(self.host_key_path))
+        pinned = _host_keys(Path(self.host_key_path))
         key = _client_key(Path(self.client_key_path))
         with contextlib.closing(paramiko.SSHClient()) as client:
-            session = self._open(client, host, port, key, pinned)
+            session = self._open_pinned(client, host, port, key, pinned)
             yield Sftp(session, f"{self.username}@{host}:{port}")
+
+    def _open_pinned(
+        self, client: "paramiko.SSHClient", host: str, port: int, key: "paramiko.PKey", pinned: "list[paramiko.PKey]"
+    ) -> "paramiko.SFTPClient":
+        """A session with a server that shows the pinned host key; while that is rotated, one of two."""
+        for other in pinned[:-1]:
+            with contextlib.suppress(OtherHostKey):
+                return self._open(client, host, port, key, other)
+        return self._open(client, host, port, key, pinned[-1])
 
     def _endpoint(self) -> tuple[str, int]:
         if self.host:
@@ -104,7 +140,7 @@ class Transfer(dg.ConfigurableResource):
             )
             session = client.open_sftp()
         except paramiko.BadHostKeyException as error:
-            raise TransferError(
+            raise OtherHostKey(
                 f"the SFTP server {host}:{port} shows the host key {_fingerprint(error.key)}, not the pinned "
                 f"{_fingerprint(pinned)} of {self.host_key_path}: it is another server, or its key was changed"
             ) from None
@@ -138,12 +174,15 @@ def _client_key(path: Path) -> "paramiko.PKey":
         ) from None
 
 
-def _host_key(path: Path) -> "paramiko.PKey":
+def _host_keys(path: Path) -> "list[paramiko.PKey]":
+    """The pinned host keys, a line each."""
     import paramiko
 
     try:
-        kind, encoded = path.read_text(encoding="utf-8").split()[:2]
-        return paramiko.PKey.from_type_string(kind, base64.b64decode(encoded, validate=True))
+        lines = [line.split()[:2] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not lines:
+            raise ValueError("it is empty")
+        return [paramiko.PKey.from_type_string(kind, base64.b64decode(key, validate=True)) for kind, key in lines]
     except FileNotFoundError:
         raise TransferError(f"the pinned host key {path} is not there: run `sf-transactions provision`") from None
     except (OSError, paramiko.SSHException, paramiko.UnknownKeyType, ValueError) as error:

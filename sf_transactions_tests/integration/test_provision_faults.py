@@ -34,6 +34,7 @@ UNKNOWN_ROLE = "The IAM role arn:aws:iam::123456789012:role/x is not valid or ca
 NO_POLICY = "Policy arn:aws:iam::123456789012:policy/x does not exist or is not attachable."
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "fault",
     [
@@ -58,6 +59,7 @@ def test_what_passes_is_tried_again(aws, fault):
     assert not plan(settings).changes
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

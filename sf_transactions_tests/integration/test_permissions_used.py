@@ -1,0 +1,75 @@
+"""The permissions for provisioning are the calls that provisioning makes, and no more."""
+
+import json
+from dataclasses import replace
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+
+from sf_transactions.provision.apply import provision
+from sf_transactions.provision.destroy import teardown
+from sf_transactions.provision.permissions import documents, needed
+from sf_transactions.provision.plan import prepared
+from sf_transactions_tests.integration.moto_aws import city_books, clients_made_once, moto_aws, quiet
+
+# Calls whose permission has another name (Service Authorization Reference).
+NAMES = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:DeleteObjects": "s3:DeleteObjectVersion",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+}
+# What AWS asks for beside the call that was made: tags at creation, roles handed on, the secret that Redshift makes.
+IMPLIED = {"iam:PassRole", "iam:TagRole", "iam:TagPolicy", "ec2:CreateTags", "s3:TagResource", "s3:DeleteObject"}
+IMPLIED_OF = ("transfer:TagResource", "glue:TagResource", "redshift:CreateTags", "redshift-serverless:TagResource")
+# What only drift, an interruption or a rotation calls.
+SELDOM = {
+    *("ec2:RevokeSecurityGroupIngress", "glue:UpdateDatabase", "iam:UpdateAssumeRolePolicy"),
+    *("iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:DeleteRolePolicy"),
+    *("redshift:ModifyCluster", "redshift:ModifyClusterIamRoles", "redshift:ResumeCluster"),
+    *("redshift:CreateClusterSnapshot", "redshift-serverless:UpdateNamespace", "redshift-serverless:UpdateWorkgroup"),
+    *("transfer:DeleteHostKey", "transfer:DeleteSshPublicKey", "transfer:ImportSshPublicKey"),
+    *("transfer:ListHostKeys", "transfer:StartServer", "transfer:UpdateServer", "transfer:UpdateUser"),
+}
+
+
+@pytest.mark.parametrize("workgroup", [None, "books"])
+def test_provisioning_calls_what_its_policies_allow_and_they_allow_no_more(tmp_path, monkeypatch, workgroup):
+    with clients_made_once(), moto_aws(monkeypatch):
+        settings = replace(city_books(tmp_path), redshift_workgroup=workgroup)
+        called: set[str] = set()
+        call = BaseClient._make_api_call
+
+        def noted(client, operation: str, asked: dict):
+            called.add(f"{client.meta.service_model.signing_name}:{operation}")
+            return call(client, operation, asked)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+        for _ in range(2):  # made, then compared
+            provision(settings, quiet)
+        client = boto3.client("s3")
+        client.create_multipart_upload(Bucket="city-books", Key="unfinished")
+        client.put_object(Bucket="city-books", Key="a", Body=b"x")
+        boto3.client("glue").create_table(DatabaseName="sf_transactions", TableInput={"Name": "transaction"})
+        called -= {"s3:CreateMultipartUpload", "s3:PutObject", "glue:CreateTable"}
+        teardown(settings, quiet)
+        _, want, _ = prepared(settings)
+    asked = {NAMES.get(each, each) for each in called}
+    allowed = set(needed(want))
+    assert asked <= allowed
+    unused = allowed - asked - SELDOM - IMPLIED - set(IMPLIED_OF)
+    assert {each for each in unused if not each.startswith("secretsmanager:")} == set()
+
+
+def test_the_policies_are_json_that_iam_takes(tmp_path, monkeypatch):
+    with clients_made_once(), moto_aws(monkeypatch):
+        _, want, _ = prepared(city_books(tmp_path))
+        for name, document in documents(want).items():
+            boto3.client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
