@@ -4,8 +4,10 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from sf_transactions import automation
-from sf_transactions.assets import code_tables, codes, dashboard, raw, redshift, report, s3, star
+from sf_transactions.assets import catalog, code_tables, codes, dashboard, raw, receipt, redshift, report, s3, star
 from sf_transactions.provision.jobs import jobs as provision_jobs
+from sf_transactions.rebuild import rebuild_warehouse
+from sf_transactions.resources.glue import Catalog
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal
 from sf_transactions.resources.raw_files import Ingestion
@@ -32,8 +34,10 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *redshift.assets,
             *report.assets,
             *dashboard.assets,
+            *receipt.assets,
+            *catalog.assets,
         ],
-        jobs=[automation.all_assets, *provision_jobs],
+        jobs=[automation.all_assets, rebuild_warehouse, *provision_jobs],
         sensors=[automation.publication_sensor(Home(path=str(settings.home)))],
         schedules=[automation.weekly],
         resources={
@@ -53,6 +57,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             ),
             "transfer": Transfer.from_settings(settings),
             "storage": Storage(s3=S3Resource(), bucket=settings.s3_bucket, prefix=settings.prefix),
+            "catalog": Catalog(database=settings.glue_database),
             "warehouse": Warehouse.from_settings(settings, _secret(settings, "redshift_password")),
         },
         # A process a step costs more than the work, and the run's lock and files want one process.

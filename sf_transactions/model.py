@@ -356,6 +356,16 @@ EVIDENCE = tuple(dimension.evidence for dimension in CODED_DIMENSIONS)
 CODES = (*EVIDENCE, CODE_MAPPING, CODE_CROSSWALK, MEMBER, PUBLISHED_CODES, TRANSACTION_PUBLISHED)
 TABLES = (*STAR, *CODES)  # loaded by COPY from S3
 
+# The hops of a receipt in the order the data flows; S3 is compared by size and checksum of the star's file.
+HOPS = {
+    "portal": "counted by the portal",
+    "quarantined": "set apart, because they are not of the known form",
+    "raw": "in the raw file",
+    "star": "in the file of the fact",
+    "warehouse": "in report.transaction",
+    "views": "in report.average_amount_by_side",
+}
+
 LOAD = Table(
     "load",
     "One row for every load that was committed; a load holds the lock on this table, so that loads follow one another",
@@ -375,4 +385,25 @@ PUBLICATION = Table(
     (FISCAL_YEAR, Column("data_as_of", "TIMESTAMP", DESCRIPTIONS["data_as_of"])),
     ("fiscal_year",),
 )
-LOADED_BESIDE = (LOAD, PUBLICATION)  # written by the load itself, in its transaction
+LOAD_RECEIPT = Table(
+    "load_receipt",
+    "Rows and dollars of each fiscal year and side at every hop from the portal to the views, of every run",
+    (
+        *LOAD.columns[:2],
+        FISCAL_YEAR,
+        Column("revenue_or_spending", "VARCHAR(300)", DESCRIPTIONS["revenue_or_spending"]),
+        *(
+            column
+            for hop, description in HOPS.items()
+            for column in (
+                _bigint(f"{hop}_rows", f"Rows: {description}"),
+                Column(f"{hop}_amount", DOLLARS, f"Dollars: {description}"),
+            )
+        ),
+        _bigint("s3_bytes", "Size of the year's object in S3"),
+        Column("s3_sha256", "VARCHAR(64)", "Its SHA-256, read back; empty when it is not the star's file"),
+        Column("first_difference", "VARCHAR(20)", "First hop that differs from the one before; else empty"),
+    ),
+    ("run_id", "load_id", "fiscal_year", "revenue_or_spending"),
+)
+LOADED_BESIDE = (LOAD, PUBLICATION, LOAD_RECEIPT)  # written by the pipeline itself, not copied

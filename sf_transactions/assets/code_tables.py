@@ -11,11 +11,14 @@ from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import CODE_CROSSWALK, CODE_MAPPING, CODED_DIMENSIONS, FINANCE, MEMBER, Dimension, Table
 from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, replacing
+from sf_transactions.resources.loading import rows_loaded
 from sf_transactions.resources.parts import write_part
+from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.codes import code_mapping
 from sf_transactions.transform.conformed import AS_PUBLISHED, members_seen
 from sf_transactions.transform.crosswalk import coverage, crosswalk
 from sf_transactions.transform.star import sides_seen
+from sf_transactions.transform.vanished import not_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,14 +58,18 @@ def _table_asset(
         check_specs=checks.specs(key, {"schema": "Columns, types, no nulls, texts that fit, unique keys."}),
         **BY_FISCAL_YEAR,
     )
-    def code_table(context: dg.AssetExecutionContext, home: Home) -> Iterator:
+    def code_table(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
         import pandas as pd
 
         sources = {dimension: home.codes(dimension.name, source) for dimension in CODED_DIMENSIONS}
-        of = made.makings(*map(made.sha256, sources.values()))
+        # Where rows are replaced by key, those that nothing is known of any more stay.
+        loaded = rows_loaded(warehouse, table) if table.replaces == "keys" else pd.DataFrame()
+        of = made.makings(*map(made.sha256, sources.values()), loaded.to_csv(index=False))
         file = home.star(table.name)
         if not made.stands(file, of):
             frame = make({dimension: pd.read_parquet(path) for dimension, path in sources.items()})
+            if not loaded.empty:
+                frame = pd.concat([frame, not_in(frame, loaded, table)], ignore_index=True)
             failures = checks.schema_failures(frame, checks.table_schema(table))
             yield from checks.settle(checks.result(key, "schema", failures))
             with replacing(file) as incoming:

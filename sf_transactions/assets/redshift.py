@@ -107,7 +107,7 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
     expected = {
         (int(year), side): total for year in context.partition_keys for side, total in star_totals(home, year).items()
     }
-    load = _load(context, home, storage)
+    load = load_of(context, home, storage)
     with tried_again(context), warehouse.connect() as connection:
         loading.make_schema(connection)
         if loading.begin(connection, load):
@@ -141,13 +141,13 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
     )
 
 
-def _load(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
+def load_of(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
     manifests = {table.name: _manifest(home, table, context.partition_keys) for table in TABLES}
     return loading.Load(
         run_id=context.run.run_id,
         load_id=loading.load_id(manifests),
         fiscal_years=tuple(int(year) for year in context.partition_keys),
-        data_as_of=_data_as_of(home, context.partition_keys),
+        data_as_of=data_as_of(home, context.partition_keys),
         manifests=manifests,
         role_arn=storage.copy_role(),
         region=storage.region(),
@@ -155,7 +155,7 @@ def _load(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> lo
     )
 
 
-def _data_as_of(home: Home, years) -> dict[int, str]:
+def data_as_of(home: Home, years) -> dict[int, str]:
     """When the source system last updated the rows of each fiscal year that has rows, as published."""
     import pyarrow.compute as pc
 

@@ -83,7 +83,7 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
         if dimension.coded:
             evidence = pd.read_parquet(home.codes(dimension.name, "evidence"))
             frame = dimension_table(evidence, pd.read_parquet(home.codes(dimension.name, "mapping")), dimension)
-            loaded = loading.members_loaded(warehouse, dimension)
+            loaded = loading.rows_loaded(warehouse, table)
             frame = with_vanished(frame, loaded, dimension)
             results = [checks.result(key, "many_to_one", checks.several_codes(frame, dimension))]
         else:

@@ -66,6 +66,10 @@ class Home(dg.ConfigurableResource):
         """What stands in S3 for a table: the hand-over from `s3/*` to `redshift/*`."""
         return self.root / "s3" / f"{table}.json"
 
+    def load_receipt(self, run_id: str) -> Path:
+        """Rows and dollars of a run at every hop."""
+        return self.root / "receipts" / f"{run_id}.json"
+
     @property
     def dashboard(self) -> Path:
         return self.root / "dashboard.html"

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sf_transactions.ddl import create_view, drop_view, quoted, schema_statements, views
 from sf_transactions.model import (
@@ -13,6 +13,7 @@ from sf_transactions.model import (
     EVIDENCE,
     FINANCE,
     LOAD,
+    LOAD_RECEIPT,
     PUBLICATION,
     PUBLISHED_CODES,
     TABLES,
@@ -85,6 +86,16 @@ def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
     return bool(found["n"][0])
 
 
+def loaded_at(connection: "redshift_connector.Connection", load_id: str) -> str:
+    """When a load last began to write. Raises WarehouseError when it was not committed."""
+    found = fetch(
+        connection, f"select max(loaded_at) as loaded_at from {LOAD.qualified} where load_id = %s", (load_id,)
+    )
+    if found["loaded_at"][0] is None:
+        raise WarehouseError(f"what S3 was filled with (load {load_id}) is not loaded: materialize redshift/* too")
+    return found["loaded_at"][0].isoformat()
+
+
 def write(connection: "redshift_connector.Connection", load: Load) -> dict[str, int]:
     """Writes all tables and views and the row of the load, within the transaction. Returns the rows copied, by table.
 
@@ -114,6 +125,23 @@ def _write(connection: "redshift_connector.Connection", load: Load, outdated: Se
         (load.run_id, load.load_id, min(load.fiscal_years), max(load.fiscal_years), sum(rows.values())),
     )
     return rows
+
+
+def write_receipt(connection: "redshift_connector.Connection", load: Load, rows: Sequence[Sequence[Any]]) -> None:
+    """Puts the receipt of a load in the place of the one it may have already, and commits."""
+    ids = (load.run_id, load.load_id)
+    execute(connection, f"DELETE FROM {LOAD_RECEIPT.qualified} WHERE run_id = %s AND load_id = %s", ids)
+    if rows:
+        one = f"({', '.join(['%s'] * len(LOAD_RECEIPT.columns))})"
+        values = [value for row in rows for value in (*ids, *row)]
+        execute(connection, f"INSERT INTO {LOAD_RECEIPT.qualified} VALUES {', '.join([one] * len(rows))}", values)
+    commit(connection)
+
+
+def empty(connection: "redshift_connector.Connection") -> None:
+    """Takes every row out of the tables, within the transaction."""
+    for table in (*TABLES, PUBLICATION):
+        execute(connection, f"DELETE FROM {table.qualified}")
 
 
 def _replace_table(connection: "redshift_connector.Connection", table: Table, load: Load) -> int:
@@ -272,11 +300,12 @@ def names_with_several_codes(connection: "redshift_connector.Connection", dimens
     return pd.concat(parts, ignore_index=True)
 
 
-def members_loaded(warehouse: Warehouse, dimension: Dimension) -> "pd.DataFrame":
-    """Every member that the dimension holds in the warehouse; raises WarehouseError."""
-    table = dimension.table
+def rows_loaded(warehouse: Warehouse, table: Table) -> "pd.DataFrame":
+    """Every row that a table holds in the warehouse, by its key. Raises WarehouseError."""
     columns = ", ".join(map(quoted, table.column_names))
-    return warehouse.query(f"select {columns} from {table.qualified}")
+    return warehouse.query(
+        f"select {columns} from {table.qualified} order by {', '.join(map(quoted, table.primary_key))}"
+    )
 
 
 def evidence_of_other_years(

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,6 +13,8 @@ from pydantic import PrivateAttr
 from sf_transactions.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_s3 import S3Client
 
 CHUNK = 1 << 20
@@ -18,6 +22,15 @@ CHUNK = 1 << 20
 
 class StorageError(RuntimeError):
     """An object is missing or is not what was sent, or the bucket cannot be read; the message names it."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as S3 lists it."""
+
+    key: str
+    size: int
+    modified: "datetime"
 
 
 class Storage(dg.ConfigurableResource):
@@ -51,15 +64,55 @@ class Storage(dg.ConfigurableResource):
         return redshift_role_arn(Settings.from_environ())
 
     def read(self, url: str) -> bytes:
-        """The bytes of an object. Raises StorageError."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """The bytes of an object of this bucket. Raises StorageError."""
+        found = self.find(url.removeprefix(self.url("")))
+        if found is None:
+            raise StorageError(f"{url} is not there")
+        return found[0]
 
-        bucket, _, key = url.removeprefix("s3://").partition("/")
-        try:
-            with contextlib.closing(self.client().get_object(Bucket=bucket, Key=key)["Body"]) as body:
-                return body.read()
-        except (ClientError, BotoCoreError) as error:
-            raise StorageError(f"{url} cannot be read: {error}") from None
+    def find(self, key: str) -> tuple[bytes, str] | None:
+        """The bytes and the ETag of an object, or None when it is not there. Raises StorageError."""
+        with _told(self.url(key), absent=("NoSuchKey",)):
+            answer = self.client().get_object(Bucket=self.name(), Key=f"{self.prefix}{key}")
+            with contextlib.closing(answer["Body"]) as body:
+                return body.read(), answer["ETag"]
+        return None
+
+    def put_if_unchanged(self, key: str, content: bytes, etag: str | None) -> bool:
+        """Stores an object unless it is another by now than the one with this ETag (None: than none at all)."""
+        condition: Any = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        with _told(self.url(key), absent=("PreconditionFailed", "ConditionalRequestConflict", "412", "409")):
+            self.client().put_object(Bucket=self.name(), Key=f"{self.prefix}{key}", Body=content, **condition)
+            return True
+        return False
+
+    def put(self, key: str, content: bytes) -> str:
+        """Stores an object; S3 compares the checksum. Returns its URL. Raises StorageError."""
+        with _told(self.url(key)):
+            self.client().put_object(
+                Bucket=self.name(), Key=f"{self.prefix}{key}", Body=content, ChecksumAlgorithm="SHA256"
+            )
+        return self.url(key)
+
+    def listed(self, prefix: str) -> Iterator["Listed"]:
+        """Every object whose key begins so. Raises StorageError."""
+        with _told(self.url(prefix)):
+            for page in (
+                self.client()
+                .get_paginator("list_objects_v2")
+                .paginate(Bucket=self.name(), Prefix=f"{self.prefix}{prefix}")
+            ):
+                for each in page.get("Contents", []):
+                    yield Listed(each["Key"].removeprefix(self.prefix), each["Size"], each["LastModified"])
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Deletes objects, a thousand at a time. Raises StorageError."""
+        for start in range(0, len(keys), 1000):
+            objects: Any = [{"Key": f"{self.prefix}{key}"} for key in keys[start : start + 1000]]
+            with _told(self.url(keys[start])):
+                answer = self.client().delete_objects(Bucket=self.name(), Delete={"Objects": objects, "Quiet": True})
+            for error in answer.get("Errors", []):
+                raise StorageError(f"{self.url(error['Key'])} cannot be deleted: {error['Code']} {error['Message']}")
 
     def holds(self, key: str, size: int, sha256: str) -> bool:
         """Whether the object stands there with exactly this content."""
@@ -68,6 +121,24 @@ class Storage(dg.ConfigurableResource):
     def verify(self, key: str, size: int, sha256: str) -> None:
         """Raises StorageError unless the object stands there with exactly this content."""
         verify(self.client(), self.name(), f"{self.prefix}{key}", size, sha256)
+
+
+@contextlib.contextmanager
+def _told(what: str, absent: tuple[str, ...] = ()) -> Iterator[None]:
+    """Raises StorageError in the place of boto3's errors; one of the codes in `absent` just ends the block."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in absent:
+            return
+        if code == "NoSuchBucket":
+            raise StorageError(f"{what}: there is no such bucket: run `sf-transactions provision`") from None
+        raise StorageError(f"{what}: S3 refused: {error}") from None
+    except BotoCoreError as error:
+        raise StorageError(f"{what}: S3 cannot be reached: {error}") from None
 
 
 def exists_with(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> bool:

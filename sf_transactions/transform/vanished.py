@@ -2,10 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from sf_transactions.model import Dimension, code_column
+from sf_transactions.model import Dimension, Table, code_column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def not_in(frame: "pd.DataFrame", loaded: "pd.DataFrame", table: Table) -> "pd.DataFrame":
+    """The loaded rows of a table whose key no row of `frame` has, with the types of `frame`."""
+    key = list(table.primary_key)
+    typed = loaded[frame.columns].astype(frame.dtypes)
+    known = frame.set_index(key).index
+    return typed[~typed.set_index(key).index.isin(known)].reset_index(drop=True)
 
 
 def with_vanished(frame: "pd.DataFrame", loaded: "pd.DataFrame", dimension: Dimension) -> "pd.DataFrame":
@@ -16,8 +24,7 @@ def with_vanished(frame: "pd.DataFrame", loaded: "pd.DataFrame", dimension: Dime
     """
     import pandas as pd
 
-    known = set(frame[dimension.id_column])
-    gone = loaded[~loaded[dimension.id_column].astype("int64").isin(known)].reset_index(drop=True)
+    gone = not_in(frame, loaded, dimension.table)
     if gone.empty:
         return frame
     for level in dimension.levels if dimension.coded else ():
@@ -25,5 +32,5 @@ def with_vanished(frame: "pd.DataFrame", loaded: "pd.DataFrame", dimension: Dime
         now = dict(zip(frame[path].itertuples(index=False, name=None), frame[code], strict=True))
         paths = gone[path].itertuples(index=False, name=None)
         gone[code] = [now.get(key, own) for key, own in zip(paths, gone[code], strict=True)]
-    both = pd.concat([frame, gone[frame.columns].astype(frame.dtypes)])
+    both = pd.concat([frame, gone])
     return both.sort_values(list(dimension.key), ignore_index=True)

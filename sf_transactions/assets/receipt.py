@@ -1,0 +1,145 @@
+"""report/load_receipt: rows and dollars of each fiscal year and side at every hop, from the portal to the views."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import dagster as dg
+
+from sf_transactions import checks
+from sf_transactions.assets.codes import read_raw
+from sf_transactions.assets.redshift import load_of, redshift_key
+from sf_transactions.assets.report import report_key
+from sf_transactions.automation import BY_FISCAL_YEAR
+from sf_transactions.ddl import views
+from sf_transactions.model import FINANCE, LOAD_RECEIPT, SCHEMA, SIDES, STAR, TRANSACTION
+from sf_transactions.resources import loading, made
+from sf_transactions.resources.home import Home, HomeError, read_json, write_json
+from sf_transactions.resources.storage import Storage
+from sf_transactions.resources.warehouse import Warehouse, fetch, tried_again
+from sf_transactions.transform.amounts import ControlTotal, control_totals, totals_from_json
+from sf_transactions.transform.keys import surrogate_key
+from sf_transactions.transform.receipt import Line, Stored, lines
+
+RECEIPT = dg.AssetKey(["report", "load_receipt"])
+COUNTED = ("revenue_or_spending", "amount")
+SIDES_VIEW = "average_amount_by_side"
+Totals = dict[tuple[str, str], ControlTotal]
+
+
+@dg.asset(
+    key=RECEIPT,
+    deps=[*(redshift_key(table) for table in STAR), *(report_key(view) for view in views())],
+    group_name="report",
+    kinds={"redshift", "json"},
+    owners=["team:data-engineering"],
+    metadata=checks.warehouse_metadata(LOAD_RECEIPT),
+    check_specs=checks.specs(
+        RECEIPT,
+        {"every_hop_agrees": "Portal = raw + set apart, and raw, star, S3, warehouse and views have the same."},
+    ),
+    **BY_FISCAL_YEAR,
+)
+def load_receipt(
+    context: dg.AssetExecutionContext, home: Home, storage: Storage, warehouse: Warehouse
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """The receipt of this run: rows and dollars of each fiscal year and side at every hop.
+
+    What the portal counted, what was set apart, what the raw file, the file of the fact, the warehouse and its view
+    hold, counted anew at each; and the size and SHA-256 of the object in S3, read back. A difference fails the run and
+    names the first hop at which it appears. Table `report.load_receipt` keeps the receipts of all runs.
+    """
+    years = context.partition_keys
+    load = load_of(context, home, storage)
+    with tried_again(context), warehouse.connect() as connection:
+        totals = {
+            **_published(home, years),
+            "raw": _by_year(years, lambda year: control_totals(read_raw(home, year, COUNTED))),
+            "star": _by_year(years, lambda year: control_totals(_star(home, year))),
+            "warehouse": _totals(loading.totals(connection, load.fiscal_years)),
+            "views": _totals(fetch(connection, _of_view(load.fiscal_years))),
+        }
+        receipt = lines(totals, _stored(home, storage))
+        loading.write_receipt(connection, load, [line.row() for line in receipt])
+    table = _table(load, receipt)
+    path = home.load_receipt(load.run_id)
+    write_json(path, [{name: str(value) for name, value in row.items()} for row in table.to_dict("records")])
+    yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", table[table["first_difference"] != ""]))
+    yield dg.MaterializeResult(
+        asset_key=RECEIPT,
+        metadata={
+            "dagster/row_count": len(table),
+            "receipt": checks.table_metadata(table),
+            "load_id": load.load_id,
+            "path": dg.MetadataValue.path(str(path)),
+        },
+    )
+
+
+def _table(load: loading.Load, receipt: list[Line]):
+    """The receipt with the columns of report.load_receipt; the first difference stands in front."""
+    import pandas as pd
+
+    rows = [(load.run_id, load.load_id, *line.row()) for line in receipt]
+    table = pd.DataFrame(rows, columns=list(LOAD_RECEIPT.column_names), dtype=object)
+    front = ["fiscal_year", "revenue_or_spending", "first_difference"]
+    return table[[*front, *(name for name in table.columns if name not in front)]]
+
+
+def _by_year(years, count) -> Totals:
+    return {(year, side): total for year in years for side, total in count(year).items()}
+
+
+def _published(home: Home, years) -> dict[str, Totals]:
+    """What the portal counted, and what was set apart."""
+    sources = {year: read_json(home.source(year), "raw/transactions") for year in years}
+    return {
+        "portal": _by_year(years, lambda year: totals_from_json(sources[year]["published"])),
+        "quarantined": _by_year(years, lambda year: totals_from_json(sources[year]["quarantined"])),
+    }
+
+
+def _star(home: Home, year: str):
+    """The sides and amounts of the year's file of the fact, as texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    path = home.star(TRANSACTION.name, year)
+    if not path.exists():
+        raise HomeError(f"{path} is not there: materialize star/transaction for fiscal year {year} first")
+    kept = {FINANCE.id_column: pa.int64(), "amount": pa.string()}
+    table = pyarrow.csv.read_csv(
+        path, convert_options=pyarrow.csv.ConvertOptions(include_columns=list(kept), column_types=kept)
+    )
+    ids = pa.array([surrogate_key(FINANCE.name, (side,)) for side in SIDES])
+    sides = pa.array(SIDES).take(pc.index_in(table[FINANCE.id_column].combine_chunks(), ids))
+    return pa.table({"revenue_or_spending": sides, "amount": table["amount"]})
+
+
+def _stored(home: Home, storage: Storage) -> dict[str, Stored]:
+    """The year's objects, read back from S3."""
+    found = {}
+    for each in read_json(home.receipt(TRANSACTION.name), "s3/transaction")["objects"]:
+        year, size, digest = each["fiscal_year"], each["bytes"], each["sha256"]
+        same = made.sha256(home.star(TRANSACTION.name, year)) == digest and storage.holds(
+            each["url"].removeprefix(storage.url("")), size, digest
+        )
+        found[year] = Stored(size, digest if same else "")
+    return found
+
+
+def _of_view(fiscal_years) -> str:
+    return (
+        "select fiscal_year, revenue_or_spending, sum(transactions) as row_count, sum(amount) as amount"
+        f" from {SCHEMA}.{SIDES_VIEW} where fiscal_year in ({', '.join(map(str, fiscal_years))}) group by 1, 2"
+    )
+
+
+def _totals(frame) -> Totals:
+    return {
+        (str(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
+        for row in frame.itertuples()
+    }
+
+
+assets = [load_receipt]
