@@ -13,7 +13,7 @@ import pytest
 
 from sf_transactions.definitions import build_defs
 from sf_transactions.local import control
-from sf_transactions.model import TABLES
+from sf_transactions.model import PUBLICATION, TABLES
 from sf_transactions.resources import warehouse
 from sf_transactions.resources.warehouse import Warehouse, execute
 from sf_transactions.settings import Settings, env_name
@@ -83,7 +83,7 @@ class Pipeline:
                 f"select * from {table.qualified} {where if table.by_fiscal_year else ''}"
                 f" order by {', '.join(str(number + 1) for number in range(len(table.column_names)))}"
             )
-            for table in TABLES
+            for table in (*TABLES, PUBLICATION)
         }
 
     def secrets(self) -> list[str]:

@@ -56,6 +56,7 @@ def test_the_warehouse_is_made_anew_from_s3_alone_row_for_row(loaded, portal):
     before = loaded.state()
     for table in TABLES:
         loaded.execute(f"delete from {table.qualified}")
+    loaded.execute("delete from report.publication")
     loaded.execute("drop table report.fund_evidence")
     assert job(loaded, "rebuild_warehouse").success
     assert loaded.state() == before
