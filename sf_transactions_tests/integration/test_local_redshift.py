@@ -79,7 +79,7 @@ COPY = (
     f"copy report.fund_evidence from 's3://city-books/manifest' iam_role '{ROLE}'"
     " format as csv gzip ignoreheader 1 manifest"
 )
-HEADER = "fiscal_year,fund_category,fund_category_code,fund,fund_code,fund_type,fund_type_code,row_count\n"
+HEADER = "fiscal_year,fund_category,fund_category_code,fund,fund_code,fund_type,fund_type_code,row_count,revenue,spending\n"
 
 
 def test_nobody_gets_in_without_a_cluster_the_right_user_password_and_database(place):
@@ -168,8 +168,8 @@ def test_keys_are_not_enforced_as_in_redshift(cursor):
 
 
 def test_copy_loads_what_the_manifest_lists_and_keeps_every_character(place, cursor):
-    place.put("a.csv.gz", HEADER + '2025,"Grants, ""big""",072,Café,NA,General Fund,1G,3\n')
-    place.put("b.csv.gz", HEADER + "2025,Other,0,Port,00310,General Fund,1G,1\n")
+    place.put("a.csv.gz", HEADER + '2025,"Grants, ""big""",072,Café,NA,General Fund,1G,3,0,0.5\n')
+    place.put("b.csv.gz", HEADER + "2025,Other,0,Port,00310,General Fund,1G,1,0,0.5\n")
     place.put("stray.csv.gz", HEADER + "nonsense\n")
     place.manifest("a.csv.gz", "b.csv.gz")
     cursor.execute(COPY)
@@ -184,16 +184,16 @@ def test_copy_loads_what_the_manifest_lists_and_keeps_every_character(place, cur
 @pytest.mark.parametrize(
     ("line", "column", "reason"),
     [
-        ("20x5,a,b,c,d,e,f,1", "fiscal_year", "Invalid digit"),
-        ("2025,a,b,c,d,e,f,", "row_count", "Missing data"),
-        (f"2025,{'é' * 151},b,c,d,e,f,1", "fund_category", "exceeds DDL length"),
-        ("2025,a,b,c,d,e,f", "row_count", "Delimiter not found"),
-        ("2025,a,b,c,d,e,f,1,2", "", "Extra column"),
-        ("2025,a,b,c,d,e,f,99999999999999999999", "row_count", "Overflow"),
+        ("20x5,a,b,c,d,e,f,1,0,0", "fiscal_year", "Invalid digit"),
+        ("2025,a,b,c,d,e,f,,0,0", "row_count", "Missing data"),
+        (f"2025,{'é' * 151},b,c,d,e,f,1,0,0", "fund_category", "exceeds DDL length"),
+        ("2025,a,b,c,d,e,f,1,0", "spending", "Delimiter not found"),
+        ("2025,a,b,c,d,e,f,1,0,0,2", "", "Extra column"),
+        ("2025,a,b,c,d,e,f,99999999999999999999,0,0", "row_count", "Overflow"),
     ],
 )
 def test_copy_of_a_bad_line_names_file_line_column_and_reason_and_loads_nothing(place, cursor, line, column, reason):
-    place.put("a.csv.gz", HEADER + "2025,a,b,c,d,e,f,1\n" + line + "\n")
+    place.put("a.csv.gz", HEADER + "2025,a,b,c,d,e,f,1,0,0\n" + line + "\n")
     place.manifest("a.csv.gz")
     assert refused(cursor, COPY) == "XX000"
     ((file, number, name, message),) = rows(
@@ -205,10 +205,10 @@ def test_copy_of_a_bad_line_names_file_line_column_and_reason_and_loads_nothing(
 
 
 def test_copy_of_a_missing_mandatory_file_a_cut_file_or_with_another_role_loads_nothing(place, cursor):
-    place.put("a.csv.gz", HEADER + "2025,a,b,c,d,e,f,1\n")
+    place.put("a.csv.gz", HEADER + "2025,a,b,c,d,e,f,1,0,0\n")
     place.manifest("a.csv.gz", "missing.csv.gz")
     assert refused(cursor, COPY) == "XX000"
-    place.put("cut.csv.gz", gzip.compress((HEADER + "2025,a,b,c,d,e,f,1\n" * 99).encode())[:-20])
+    place.put("cut.csv.gz", gzip.compress((HEADER + "2025,a,b,c,d,e,f,1,0,0\n" * 99).encode())[:-20])
     place.manifest("a.csv.gz", "cut.csv.gz")
     assert refused(cursor, COPY) == "XX000"
     place.manifest("a.csv.gz")
