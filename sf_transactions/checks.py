@@ -1,17 +1,19 @@
 """From a pandera schema or a rule to a Dagster asset check, with the rows that break it."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from sf_transactions.model import SCHEMA, SIDES, Dimension, Table, code_column
+from sf_transactions.model import SCHEMA, Table
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pandera.pandas as pa
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 SAMPLE = 20  # failing rows shown
+RUNS = 5  # last runs whose findings are told
 
 
 class CheckError(RuntimeError):
@@ -30,24 +32,63 @@ def result(
     name: str,
     failing: "pd.DataFrame | None" = None,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    of: int | None = None,
     **metadata: Any,
 ) -> dg.AssetCheckResult:
-    """A check result that passes when no row fails; the first failing rows are its table and its description."""
+    """A check result that passes when no row fails: how many rows fail, which share `of` those that were checked, the
+    first of them as a table, and the first in words.
+
+    Several failing values of one row, told apart by a column `row`, count as one row.
+    """
     count = 0 if failing is None else len(failing)
-    shown = {"failing_rows": count, **metadata}
+    if failing is not None and "row" in failing:
+        count = int(failing["row"].nunique() + failing["row"].isna().sum())
+    shown: dict[str, Any] = {"failing_rows": count}
+    if of is not None:
+        shown |= {"rows_checked": of, "failing_share": count / of if of else 0.0}
     description = None
     if failing is not None and count:
         shown["sample"] = table_metadata(failing.head(SAMPLE))
-        first = ", ".join(f"{column} {value}" for column, value in failing.iloc[0].items())
+        told = failing.iloc[0].dropna()
+        if "row" in failing:  # what the row holds is in the sample
+            told = told[[column for column in ("column", "check", "value", "row") if column in told]]
+        first = ", ".join(f"{column} {value}" for column, value in told.items())
         description = f"{count:,} {'row fails' if count == 1 else 'rows fail'}, first: {first}"
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name,
         passed=count == 0,
         severity=severity,
-        metadata=shown,
+        metadata=shown | metadata,
         description=description,
     )
+
+
+def history(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> "list[tuple[str, AssetCheckEvaluation]]":
+    """The last evaluations of a check, the newest first, each with its time (UTC)."""
+    records = instance.event_log_storage.get_asset_check_execution_history(check, limit=2 * RUNS)
+    return [
+        (time.strftime("%Y-%m-%d %H:%M", time.gmtime(record.create_timestamp)), record.evaluation)
+        for record in records
+        if record.status.value in ("SUCCEEDED", "FAILED") and record.evaluation
+    ][:RUNS]
+
+
+def figure(evaluation: "AssetCheckEvaluation", name: str) -> Any:
+    """A value that a check told with its result, or None."""
+    told = evaluation.metadata.get(name)
+    return None if told is None else told.value
+
+
+def trend(instance: dg.DagsterInstance, asset: dg.AssetKey, name: str) -> dg.TableMetadataValue:
+    """What a check found in the last runs, the newest first: when, how many rows failed, and whether it passed."""
+    records = [
+        dg.TableRecord({"when": when, "failing_rows": str(figure(evaluation, "failing_rows")), "passed": str(passed)})
+        for when, evaluation in history(instance, dg.AssetCheckKey(asset, name))
+        for passed in [evaluation.passed]
+    ]
+    columns = [dg.TableColumn(name) for name in ("when", "failing_rows", "passed")]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
 
 def settle(*results: dg.AssetCheckResult) -> Iterator[dg.AssetCheckResult]:
@@ -81,65 +122,6 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def warehouse_metadata(table: Table) -> dict[str, Any]:
     return {"dagster/column_schema": column_schema(table), "dagster/table_name": f"{SCHEMA}.{table.name}"}
-
-
-def table_schema(table: Table) -> "pa.DataFrameSchema":
-    """What every table of the star must be: its columns in order, no null, texts that fit, unique keys.
-
-    `amount` is in cents (int64), so that it is exact.
-    """
-    import pandera.pandas as pa
-
-    columns = {}
-    for column in table.columns:
-        checks = []
-        if column.max_bytes:
-            checks.append(_fits(column.max_bytes))
-        if column.name == "related_govt_units":
-            checks.append(pa.Check.isin(["No", "Yes"]))
-        if column.name == "revenue_or_spending":
-            checks.append(pa.Check.isin(SIDES))
-        columns[column.name] = pa.Column("str" if column.max_bytes else "int64", checks, nullable=False)
-    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.primary_key))
-
-
-def _fits(max_bytes: int) -> "pa.Check":
-    import pandera.pandas as pa
-    import pyarrow
-    import pyarrow.compute as pc
-
-    def fits(texts: "pd.Series") -> "pd.Series":
-        short = pc.less_equal(pc.binary_length(pyarrow.array(texts, pyarrow.string())), max_bytes)
-        return texts.notna() & short.fill_null(False).to_numpy(zero_copy_only=False)
-
-    return pa.Check(fits, error=f"longer than {max_bytes} bytes")
-
-
-def schema_failures(frame: "pd.DataFrame", schema: "pa.DataFrameSchema") -> "pd.DataFrame | None":
-    """pandera's failure cases (column, check, value, row), or None when the frame is valid."""
-    import pandera.errors
-
-    try:
-        schema.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        return error.failure_cases[["column", "check", "failure_case", "index"]]
-    return None
-
-
-def several_codes(frame: "pd.DataFrame", dimension: Dimension) -> "pd.DataFrame":
-    """Names that carry more than one code within their parents: none, where the rule holds."""
-    import pandas as pd
-
-    parts = []
-    for level in dimension.levels if dimension.coded else ():
-        path = [*dimension.parents(level), level]
-        codes = frame.groupby(path)[code_column(level)].nunique()
-        broken = codes[codes > 1]
-        parts += [
-            {"level": level, "path": " > ".join(map(str, key if isinstance(key, tuple) else (key,))), "codes": n}
-            for key, n in broken.items()
-        ]
-    return pd.DataFrame(parts, columns=["level", "path", "codes"])
 
 
 def differences(expected: Mapping[Any, Any], found: Mapping[Any, Any], names: tuple[str, str]) -> "pd.DataFrame":

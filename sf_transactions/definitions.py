@@ -4,7 +4,20 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from sf_transactions import automation
-from sf_transactions.assets import catalog, code_tables, codes, dashboard, raw, receipt, redshift, report, s3, star
+from sf_transactions.assets import (
+    catalog,
+    code_tables,
+    codes,
+    dashboard,
+    profile,
+    quality,
+    raw,
+    receipt,
+    redshift,
+    report,
+    s3,
+    star,
+)
 from sf_transactions.provision.jobs import jobs as provision_jobs
 from sf_transactions.rebuild import rebuild_warehouse
 from sf_transactions.resources.glue import Catalog
@@ -29,6 +42,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *raw.assets,
             *codes.assets,
             *code_tables.assets,
+            *profile.assets,
             *star.assets,
             *s3.assets,
             *redshift.assets,
@@ -36,6 +50,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *dashboard.assets,
             *receipt.assets,
             *catalog.assets,
+            *quality.assets,
         ],
         jobs=[automation.all_assets, rebuild_warehouse, *provision_jobs],
         sensors=[automation.publication_sensor(Home(path=str(settings.home)))],

@@ -76,10 +76,15 @@ def _summary(console: Console, environment: Mapping[str, str]) -> int:
     for stage in STAGES:
         table.add_row(stage, f"{stages.get(stage, 0.0):.2f}")
     console.print(table)
-    failed = [check for check in checks if not check.passed]
-    console.print(f"Checks: {len(checks) - len(failed)} passed, {len(failed)} failed")
-    for check in failed:
-        console.print(f"  failed: {check.asset_key.to_user_string()} {check.check_name}")
+    failed, warned = (
+        [check for check in checks if not check.passed and check.severity is severity]
+        for severity in (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
+    )
+    warnings = f", {len(warned)} warned" if warned else ""
+    console.print(f"Checks: {len(checks) - len(failed) - len(warned)} passed, {len(failed)} failed{warnings}")
+    for word, those in (("failed", failed), ("warned", warned)):
+        for check in those:
+            console.print(f"  {word}: {check.asset_key.to_user_string()} {check.check_name}")
     if receipt is not None and not failed:
         _totals(console, environment)
     return len(failed)

@@ -69,6 +69,14 @@ RELATED_GOVT_UNITS = {"No": "No", "NO": "No", "Yes": "Yes", "YES": "Yes"}
 SIDES = ("Revenue", "Spending")
 # The character codes of the negative rows that cancel internal transfers counted twice, on either side.
 TRANSFER_ADJUSTMENTS = ("ELS", "ELU")
+# Columns that are published without a value, those of a set together.
+NULL_PATTERNS = (
+    frozenset({"department"}),
+    frozenset({"program", "program_code"}),
+    frozenset({"character", "object", "object_code", "sub_object"}),
+    frozenset({"fund"}),
+    frozenset({"fund_category", "fund_category_code"}),
+)
 PATH_SEPARATOR = " > "
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from sf_transactions import checks
+from sf_transactions import checks, schemas
 from sf_transactions.assets.codes import codes_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import CODE_CROSSWALK, CODE_MAPPING, CODED_DIMENSIONS, FINANCE, MEMBER, Dimension, Table
@@ -70,13 +70,13 @@ def _table_asset(
             frame = make({dimension: pd.read_parquet(path) for dimension, path in sources.items()})
             if not loaded.empty:
                 frame = pd.concat([frame, not_in(frame, loaded, table)], ignore_index=True)
-            failures = checks.schema_failures(frame, checks.table_schema(table))
-            yield from checks.settle(checks.result(key, "schema", failures))
+            failures = schemas.failures(frame, schemas.table_schema(table))
+            yield from checks.settle(checks.result(key, "schema", failures, of=len(frame)))
             with replacing(file) as incoming:
                 write_part(incoming, frame)
             made.note(file, of, rows=len(frame), told=tell(frame))
         else:
-            yield from checks.settle(checks.result(key, "schema"))
+            yield from checks.settle(checks.result(key, "schema", of=made.facts(file, key.to_user_string())["rows"]))
         facts = made.facts(file, key.to_user_string())
         path = dg.MetadataValue.path(str(file))
         yield dg.MaterializeResult(

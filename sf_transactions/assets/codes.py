@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from sf_transactions import checks
+from sf_transactions import checks, schemas
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.ddl import schema_statements
@@ -77,13 +77,15 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
             found = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
         overrides, reviewed = _overrides(key, written, found, dimension, {*years, *map(str, found["fiscal_year"])})
         mapped = pd.read_parquet(kept[1]) if stand else mapping(found, dimension, overrides)
-        names = mapped[kept_code(mapped)].groupby(["level", *dimension.levels], dropna=False).size()
+        ours = _of(found, years)
         yield from checks.settle(
             reviewed,
             checks.result(
-                key, "schema", checks.schema_failures(_of(found, years), checks.table_schema(dimension.evidence))
+                key, "schema", schemas.failures(ours, schemas.table_schema(dimension.evidence)), of=len(ours)
             ),
-            checks.result(key, "many_to_one", names[names != 1].rename("codes").reset_index()),
+            checks.result(
+                key, "many_to_one", schemas.failures(mapped, schemas.mapping_schema(dimension)), of=len(mapped)
+            ),
         )
         for file, frame in zip(kept, (found, mapped), strict=True):
             if not stand:

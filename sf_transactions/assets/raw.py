@@ -60,6 +60,7 @@ def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Port
     """
     years = context.partition_keys
     pull = _pull(context, home, portal, ingestion, years)
+    write_json(home.published_profile, pull.metadata.profile)
     expected = {key: total for key, total in pull.published.items() if key[0] in years}
     found: dict[tuple[str, str], ControlTotal] = {}
     quarantined = 0

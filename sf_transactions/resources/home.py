@@ -55,6 +55,16 @@ class Home(dg.ConfigurableResource):
     def restatement(self, fiscal_year: str, publication: int) -> Path:
         return self.root / "restatements" / f"fiscal_year={fiscal_year}" / f"{publication}.json"
 
+    @property
+    def published_profile(self) -> Path:
+        """The portal's own profile of the dataset, as of the last time it was asked."""
+        return self.root / "raw" / "published_profile.json"
+
+    @property
+    def profile(self) -> Path:
+        """The profile of the last load."""
+        return self.root / "codes" / "profile.json"
+
     def codes(self, dimension: str, name: str) -> Path:
         return self.root / "codes" / dimension / f"{name}.parquet"
 
@@ -73,6 +83,10 @@ class Home(dg.ConfigurableResource):
     @property
     def dashboard(self) -> Path:
         return self.root / "dashboard.html"
+
+    @property
+    def quality(self) -> Path:
+        return self.root / "quality.html"
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,14 +36,18 @@ SIGNALS = (
     ("count(distinct {0}) AS n_{0}",),
 )
 
+PROFILE = ("null", "non_null", "smallest", "largest")  # what the portal tells of a column
+
 
 @dataclass(frozen=True)
 class PortalMetadata:
-    """What the portal says of the dataset: its name, its last publication in epoch seconds, the type of each column."""
+    """What the portal says of the dataset: its name, its last publication in epoch seconds, the type of each column,
+    and its own profile of each column where it has one (`null`, `non_null`, `smallest`, `largest`)."""
 
     rows_updated_at: int
     columns: dict[str, str]
     name: str
+    profile: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -295,7 +299,12 @@ def _table(answer: Answer) -> "pa.Table":
 
 def _metadata(answer: Any) -> PortalMetadata:
     columns = {column["fieldName"]: column["dataTypeName"] for column in answer["columns"]}
-    return PortalMetadata(int(answer["rowsUpdatedAt"]), columns, str(answer.get("name") or DATASET_ID))
+    profile = {
+        column["fieldName"]: {fact: str(contents[fact]) for fact in PROFILE if contents.get(fact) is not None}
+        for column in answer["columns"]
+        if (contents := column.get("cachedContents"))
+    }
+    return PortalMetadata(int(answer["rowsUpdatedAt"]), columns, str(answer.get("name") or DATASET_ID), profile)
 
 
 def _totals(table: "pa.Table") -> dict[tuple[str, str], ControlTotal]:

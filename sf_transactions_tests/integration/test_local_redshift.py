@@ -79,7 +79,9 @@ COPY = (
     f"copy report.fund_evidence from 's3://city-books/manifest' iam_role '{ROLE}'"
     " format as csv gzip ignoreheader 1 manifest"
 )
-HEADER = "fiscal_year,fund_category,fund_category_code,fund,fund_code,fund_type,fund_type_code,row_count,revenue,spending\n"
+HEADER = (
+    "fiscal_year,fund_category,fund_category_code,fund,fund_code,fund_type,fund_type_code,row_count,revenue,spending\n"
+)
 
 
 def test_nobody_gets_in_without_a_cluster_the_right_user_password_and_database(place):

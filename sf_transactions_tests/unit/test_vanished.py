@@ -2,7 +2,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sf_transactions import checks
+from sf_transactions import schemas
 from sf_transactions.model import FUND
 from sf_transactions.transform.keys import surrogate_keys
 from sf_transactions.transform.vanished import with_vanished
@@ -27,7 +27,7 @@ def test_members_that_vanish_stay_and_within_its_parents_a_name_carries_one_code
     standing = funds(generations[0], "@0")
     for number, paths in enumerate(generations[1:], start=1):
         standing = with_vanished(funds(paths, f"@{number}"), standing, FUND)
-        assert checks.several_codes(standing, FUND).empty
+        assert schemas.failures(standing, schemas.one_code_schema(FUND)) is None
         assert standing[FUND.id_column].is_unique
     assert set(standing[NAMES].itertuples(index=False, name=None)) == set.union(*generations)
     assert standing.equals(with_vanished(funds(generations[-1], f"@{len(generations) - 1}"), standing, FUND))
