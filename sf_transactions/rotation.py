@@ -32,6 +32,11 @@ def rotate_client_key(settings: Settings, algorithm: str, say: Callable[[str], o
     """
     with locked(settings.home, "a rotation of keys"):
         aws, want, keys = prepared(settings, say)
+        if want.login:
+            raise ProvisionError(
+                "with SFTP_OIDC_ISSUER the client key is a variable of the login function: put another key at "
+                f"{keys.client_key} and run `sf-transactions provision`"
+            )
         new = keys.folder / "client_key.next"
         public = ensure_key(new, algorithm)
         with explained("SFTP user"):

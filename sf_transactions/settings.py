@@ -62,6 +62,19 @@ class Settings:
         "TransferSecurityPolicy-2025-03",
         "the server's ciphers and key exchanges, by AWS's name",
     )
+    sftp_oidc_issuer: str | None = _setting(
+        "SFTP_OIDC_ISSUER", None, "an OpenID Connect provider by which people log in to the SFTP server; optional"
+    )
+    sftp_oidc_client_id: str | None = _setting("SFTP_OIDC_CLIENT_ID", None, "the SFTP server's client id there")
+    sftp_oidc_client_secret: str | None = _setting(
+        "SFTP_OIDC_CLIENT_SECRET", None, "its secret; kept in Secrets Manager", secret=True
+    )
+    sftp_oidc_group: str = _setting("SFTP_OIDC_GROUP", "sf-transactions", "the group there whose members may log in")
+    sftp_function: str = _setting(
+        "SFTP_FUNCTION",
+        "sf-transactions-login",
+        "the Lambda function that asks it, with role, secret and table of that name",
+    )
     transfer_role: str = _setting("TRANSFER_ROLE", "sf-transactions-transfer", "IAM role Transfer Family assumes")
     transfer_s3_policy: str = _setting(
         "TRANSFER_S3_POLICY", "sf-transactions-transfer-s3", "IAM policy of that role: the project's part of the bucket"

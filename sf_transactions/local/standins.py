@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,13 @@ def _state(service: Any, ports: Ports) -> Any:
 def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
     from moto.transfer.models import transfer_backends
 
+    from sf_transactions.local.aws import functions
     from sf_transactions.local.aws.transfer import active_host_keys
     from sf_transactions.local.transfer import SftpEndpoint, SftpServer, SftpUser
+
+    def provider(server: Any) -> Any:
+        function = server.identity_provider_details.get("function")
+        return partial(functions.invoke, function) if server.identity_provider_type == "AWS_LAMBDA" else None
 
     def servers() -> list[SftpServer]:
         return [
@@ -83,6 +89,7 @@ def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
                     )
                     for user in server._users
                 ),
+                provider(server),
             )
             for server in _state(transfer_backends, ports).servers.values()
             if server.state == "ONLINE"

@@ -6,6 +6,7 @@ user's logical home.
 
 import asyncio
 import contextlib
+import json
 import logging
 import posixpath
 import socket
@@ -31,6 +32,7 @@ class SftpUser:
     name: str
     public_keys: tuple[str, ...]
     mappings: tuple[tuple[str, str], ...]  # (entry, target), such as ("/", "/bucket")
+    policy: str = ""  # of the session, as JSON; narrows what the role may do
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class SftpServer:
     server_id: str
     host_keys: tuple[str, ...] = field(repr=False)
     users: tuple[SftpUser, ...]
+    # A custom identity provider: asked with Transfer Family's event, it answers with the user's place or nothing.
+    provider: Callable[[dict[str, str]], dict[str, Any]] | None = None
 
 
 class SftpEndpoint:
@@ -109,16 +113,46 @@ class SftpEndpoint:
 
 
 class _Login(asyncssh.SSHServer):
-    """Lets in the users of the server by their keys, and nobody else."""
+    """Lets in the users of the server by their keys, or those whom its identity provider knows, and nobody else."""
 
     def __init__(self, server: SftpServer) -> None:
+        self._server = server
         self._users = {user.name: user for user in server.users}
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
 
     def begin_auth(self, username: str) -> bool:
         return True
 
     def password_auth_supported(self) -> bool:
-        return False
+        return self._server.provider is not None
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        user = await self._provided(username, password) if password else None
+        return self._let_in(user) if user else False
+
+    async def _provided(self, username: str, password: str) -> SftpUser | None:
+        """The user as the identity provider describes it; None when it refuses, or fails."""
+        assert self._server.provider is not None
+        peer = self._connection.get_extra_info("peername")
+        event = {
+            "username": username,
+            "password": password,
+            "protocol": "SFTP",
+            "serverId": self._server.server_id,
+            "sourceIp": peer[0] if peer else "",
+        }
+        try:
+            answer = await asyncio.to_thread(self._server.provider, event)
+            return _described(username, answer)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            log.warning("the identity provider of %s failed: %s", self._server.server_id, type(error).__name__)
+            return None
+
+    def _let_in(self, user: SftpUser) -> bool:
+        self._connection.set_extra_info(sftp_user=user)
+        return True
 
     def kbdint_auth_supported(self) -> bool:
         return False
@@ -126,9 +160,21 @@ class _Login(asyncssh.SSHServer):
     def public_key_auth_supported(self) -> bool:
         return True
 
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        user = self._users.get(username)
-        return user is not None and any(_reads_as(known, key) for known in user.public_keys)
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        user = self._users.get(username) if self._server.provider is None else await self._provided(username, "")
+        known = user is not None and any(_reads_as(line, key) for line in user.public_keys)
+        return self._let_in(user) if known and user else False
+
+
+def _described(username: str, answer: dict[str, Any]) -> SftpUser | None:
+    """The user of a provider's answer; None when it is empty. Raises ValueError, KeyError or TypeError when AWS, too,
+    could make nothing of it."""
+    if not answer:
+        return None
+    if answer["HomeDirectoryType"] != "LOGICAL" or not answer["Role"]:
+        raise ValueError("a role and a logical home are needed")
+    mappings = tuple((each["Entry"], each["Target"]) for each in json.loads(answer["HomeDirectoryDetails"]))
+    return SftpUser(username, tuple(answer.get("PublicKeys", ())), mappings, answer.get("Policy", ""))
 
 
 def _reads_as(line: str, key: asyncssh.SSHKey) -> bool:
@@ -159,8 +205,7 @@ class _Files(asyncssh.SFTPServer):
 
     def __init__(self, channel: Any, server: SftpServer, s3: Callable[[], Any]) -> None:
         super().__init__(channel)
-        name = channel.get_connection().get_extra_info("username")
-        self._user = next(user for user in server.users if user.name == name)
+        self._user: SftpUser = channel.get_connection().get_extra_info("sftp_user")
         self._s3 = s3()
 
     def _place(self, path: bytes) -> tuple[str, str]:
@@ -182,6 +227,8 @@ class _Files(asyncssh.SFTPServer):
         """A call to S3 off the event loop; a refusal is the client's error."""
         from botocore.exceptions import BotoCoreError, ClientError
 
+        if self._user.policy and not _allowed(self._user.policy, operation, arguments):
+            raise asyncssh.SFTPPermissionDenied("the session's policy does not allow that")
         try:
             return await asyncio.to_thread(getattr(self._s3, operation), **arguments)
         except ClientError as error:
@@ -335,6 +382,31 @@ class _Files(asyncssh.SFTPServer):
         raise asyncssh.SFTPOpUnsupported("not supported")
 
     open56 = readlink = symlink = link = lock = unlock = statvfs = fstatvfs = fsync = _unsupported
+
+
+_ACTIONS = {
+    "head_object": "s3:GetObject",
+    "get_object": "s3:GetObject",
+    "put_object": "s3:PutObject",
+    "copy_object": "s3:PutObject",
+    "delete_object": "s3:DeleteObject",
+    "list_objects_v2": "s3:ListBucket",
+}
+
+
+def _allowed(policy: str, operation: str, arguments: dict[str, Any]) -> bool:
+    """Whether a session policy lets the user do this, as S3 would tell on AWS."""
+    from moto.iam.access_control import PermissionResult
+
+    from sf_transactions.local.aws.conditions import Statement
+
+    resource = "/".join(("arn:aws:s3:::" + arguments["Bucket"], *([arguments["Key"]] if "Key" in arguments else [])))
+    known = {"s3:prefix": arguments.get("Prefix", "")}
+    results = [
+        Statement(statement).is_action_permitted(_ACTIONS[operation], resource, None, known)
+        for statement in json.loads(policy)["Statement"]
+    ]
+    return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
 
 
 def _attributes(size: int | None, when: float) -> SFTPAttrs:

@@ -47,7 +47,7 @@ def provision(settings: Settings, say: Callable[[str], object]) -> Provisioned:
     redshift = redshift_endpoint(settings, aws)
     known_hosts = write_known_hosts(keys, *sftp)
     with explained("roles"):
-        arns = [role_arn(aws, want, role.name) for role in want.roles]
+        arns = [role_arn(aws, want, role.name) for role in (want.transfer_role, want.redshift_role)]
     return Provisioned(
         *sftp,
         *redshift,

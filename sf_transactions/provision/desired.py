@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import urllib.parse
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,19 @@ class Workgroup:
 
 
 @dataclass(frozen=True)
+class Login:
+    """Logins by an OpenID Connect provider: the function of this name, and what it needs."""
+
+    name: str
+    role: Role
+    issuer: str
+    client_id: str
+    group: str
+    secret: str
+    log_group: str
+
+
+@dataclass(frozen=True)
 class Desired:
     """Everything the project owns on AWS. `owner` is the value of the tag that all of it carries."""
 
@@ -73,6 +87,7 @@ class Desired:
     database: str
     user: str
     catalog: str
+    login: Login | None
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -83,7 +98,11 @@ class Desired:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        return (self.transfer_role, self.redshift_role)
+        others = (self.login.role,) if self.login else ()
+        return (self.transfer_role, self.redshift_role, *others)
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
 def desired(settings: Settings, account: str, region: str, client_public_key: str, partition: str = "aws") -> Desired:
@@ -122,7 +141,33 @@ def desired(settings: Settings, account: str, region: str, client_public_key: st
         warehouse=_warehouse(settings),
         database=_fits("redshift_database", settings.redshift_database, r"[a-z_][a-z0-9_$]{0,63}", "a lower-case name"),
         user=_fits("redshift_user", settings.redshift_user, r"[a-z_][a-z0-9_$]{0,127}", "a lower-case name"),
+        login=_login(settings, partition, region, account),
         catalog=_fits("glue_database", settings.glue_database, r"[a-z0-9_]{1,252}", "lower-case letters, digits, _"),
+    )
+
+
+def _login(settings: Settings, partition: str, region: str, account: str) -> Login | None:
+    if not settings.sftp_oidc_issuer:
+        return None
+    parts = urllib.parse.urlsplit(settings.sftp_oidc_issuer)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1"):
+        raise SettingsError(f"SFTP_OIDC_ISSUER is {settings.sftp_oidc_issuer!r}: passwords go to https:// only")
+    name = _fits("sftp_function", settings.sftp_function, r"[\w-]{3,56}", "3 to 56 letters, digits, _ and -")
+    place = f"{region}:{account}"
+    logs = f"/aws/lambda/{name}"
+    document = policies.login_policy(
+        f"arn:{partition}:secretsmanager:{place}:secret:{name}-??????",
+        f"arn:{partition}:dynamodb:{place}:table/{name}",
+        f"arn:{partition}:logs:{place}:log-group:{logs}",
+    )
+    return Login(
+        name=name,
+        role=Role(name, policies.login_trust(), Policy(name, document)),
+        issuer=settings.sftp_oidc_issuer,
+        client_id=settings.required("sftp_oidc_client_id"),
+        group=settings.sftp_oidc_group,
+        secret=name,
+        log_group=logs,
     )
 
 

@@ -95,7 +95,7 @@ def _steps(aws: Aws, want: Desired, left: dict[str, str]) -> Iterator[Resource]:
 
 def _foreign(aws: Aws, want: Desired) -> Iterator[tuple[str, str]]:
     """What stands under our names and is not ours."""
-    for resource in stack.resources(aws, want, None, None):
+    for resource in stack.resources(aws, want, None):
         try:
             with explained(resource.title):
                 resource.find_ours()

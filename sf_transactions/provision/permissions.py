@@ -3,18 +3,22 @@
 from typing import Any
 
 from sf_transactions.provision import policies
-from sf_transactions.provision.desired import OWNER_TAG, Cluster, Desired
+from sf_transactions.provision.desired import OWNER_TAG, Cluster, Desired, Login
 from sf_transactions.provision.policies import allow
 
 # Actions for which AWS knows no resource (Service Authorization Reference): the only ones that may stand with `*`.
 WITHOUT_RESOURCE = frozenset(
     {
         "ec2:DescribeSecurityGroups",
+        "dynamodb:ListTables",
         "iam:ListPolicies",
         "iam:ListRoles",
+        "lambda:ListFunctions",
+        "logs:DescribeLogGroups",
         "redshift-serverless:ListNamespaces",
         "redshift-serverless:ListWorkgroups",
         "secretsmanager:GetRandomPassword",
+        "secretsmanager:ListSecrets",
         "sts:GetCallerIdentity",
         "transfer:CreateServer",
         "transfer:ListServers",
@@ -35,6 +39,7 @@ def documents(want: Desired) -> dict[str, dict[str, Any]]:
     """The policies for the person, or role, who provisions and tears down, by name: IAM takes no single one so long."""
     return {
         "sf-transactions-provision-access": policies.policy(*_account(want), *_iam(want), *_transfer(want)),
+        **({"sf-transactions-provision-login": policies.policy(*_login(want, want.login))} if want.login else {}),
         "sf-transactions-provision-data": policies.policy(
             *_bucket(want), *_network(want), *_warehouse(want), *_catalog(want)
         ),
@@ -102,6 +107,63 @@ def _iam(want: Desired) -> list[dict[str, Any]]:
         ),
         allow(["iam:PassRole"], roles[0], {"StringEquals": {"iam:PassedToService": "transfer.amazonaws.com"}}),
         allow(["iam:PassRole"], roles[1], {"StringEquals": {"iam:PassedToService": "redshift.amazonaws.com"}}),
+        *(
+            allow(["iam:PassRole"], role, {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})
+            for role in roles[2:]
+        ),
+    ]
+
+
+def _login(want: Desired, login: Login) -> list[dict[str, Any]]:
+    return [
+        allow(
+            [
+                "lambda:AddPermission",
+                "lambda:CreateFunction",
+                "lambda:DeleteFunction",
+                "lambda:GetFunction",
+                "lambda:GetPolicy",
+                "lambda:ListTags",
+                "lambda:RemovePermission",
+                "lambda:TagResource",
+                "lambda:UpdateFunctionCode",
+                "lambda:UpdateFunctionConfiguration",
+            ],
+            _arn(want, "lambda", f"function:{login.name}"),
+        ),
+        allow(
+            [
+                "secretsmanager:CreateSecret",
+                "secretsmanager:DeleteSecret",
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:TagResource",
+            ],
+            _arn(want, "secretsmanager", f"secret:{login.secret}-??????"),
+        ),
+        allow(
+            [
+                "dynamodb:CreateTable",
+                "dynamodb:DeleteTable",
+                "dynamodb:DescribeTable",
+                "dynamodb:DescribeTimeToLive",
+                "dynamodb:ListTagsOfResource",
+                "dynamodb:TagResource",
+                "dynamodb:UpdateTimeToLive",
+            ],
+            _arn(want, "dynamodb", f"table/{login.name}"),
+        ),
+        allow(
+            [
+                "logs:CreateLogGroup",
+                "logs:DeleteLogGroup",
+                "logs:ListTagsForResource",
+                "logs:PutRetentionPolicy",
+                "logs:TagResource",
+            ],
+            [_arn(want, "logs", f"log-group:{login.log_group}{end}") for end in ("", ":*")],
+        ),
     ]
 
 

@@ -101,7 +101,8 @@ def prepared(settings: Settings, say: Callable[[str], object] = lambda line: Non
 def actions(aws: Aws, want: Desired, keys: Keys, settings: Settings) -> Iterator[Action]:
     """The actions in dependency order. Each is worked out when it is asked for, so that applying them one by one
     sees what the ones before have made."""
-    for resource in stack.resources(aws, want, keys, settings.redshift_password):
+    secrets = stack.Secrets(settings.redshift_password, settings.sftp_oidc_client_secret)
+    for resource in stack.resources(aws, want, keys, secrets):
         with explained(resource.title):
             action = _action(resource)
         yield action

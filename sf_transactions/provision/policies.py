@@ -57,6 +57,19 @@ def _list(partition: str, bucket: str, prefix: str) -> list[dict[str, Any]]:
     return [allow(["s3:GetBucketLocation"], arn), allow(["s3:ListBucket"], arn, within)]
 
 
+def login_trust() -> dict[str, Any]:
+    return trust("lambda.amazonaws.com")
+
+
+def login_policy(secret: str, table: str, logs: str) -> dict[str, Any]:
+    """What the function of the identity provider does: read its secret, count logins, write its log."""
+    return policy(
+        allow(["secretsmanager:GetSecretValue"], secret),
+        allow(["dynamodb:DeleteItem", "dynamodb:UpdateItem"], table),
+        allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{logs}:*"),
+    )
+
+
 def tls_only(partition: str, bucket: str) -> dict[str, Any]:
     """The bucket's own policy: nobody reaches it without TLS."""
     arn = f"arn:{partition}:s3:::{bucket}"

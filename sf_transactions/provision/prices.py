@@ -25,6 +25,7 @@ RPU = Decimal("0.36")
 # US dollars a GB and month, or a GB.
 MANAGED_STORAGE = Decimal("0.024")
 S3_STORAGE = Decimal("0.023")
+SECRET = Decimal("0.40")  # a month
 SFTP_DATA = Decimal("0.04")
 
 
@@ -55,5 +56,7 @@ def costs(want: Desired) -> Iterator[Cost]:
         yield Cost(
             f"workgroup, {warehouse.capacity} RPUs while a query runs", RPU * warehouse.capacity, "hour of queries"
         )
+    if want.login:
+        yield Cost("secret of the identity provider", SECRET, "month")
     yield Cost("warehouse, storage", MANAGED_STORAGE, "GB and month")
     yield Cost("bucket, storage", S3_STORAGE, "GB and month")

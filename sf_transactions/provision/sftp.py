@@ -12,6 +12,7 @@ from sf_transactions.provision.resource import Change, Resource, is_gone, once_r
 from sf_transactions.provision.roles import role_arn
 
 GONE = "ResourceNotFoundException"
+SERVICE_MANAGED = "SERVICE_MANAGED"
 
 
 class Server(Resource):
@@ -47,10 +48,20 @@ class Server(Resource):
     def _settings(self) -> dict[str, Any]:
         return {
             "EndpointType": "PUBLIC",
-            "IdentityProviderType": "SERVICE_MANAGED",
             "Protocols": ["SFTP"],
             "SecurityPolicyName": self.want.security_policy,
+            **self._users,
         }
+
+    @property
+    def _users(self) -> dict[str, Any]:
+        """Whose users they are: the service's own, or those of an identity provider behind a function."""
+        if self.want.login is None:
+            return {"IdentityProviderType": SERVICE_MANAGED}
+        function = self.want.arn("lambda", f"function:{self.want.login.name}")
+        methods = "PUBLIC_KEY_OR_PASSWORD"
+        details = {"Function": function, "SftpAuthenticationMethods": methods}
+        return {"IdentityProviderType": "AWS_LAMBDA", "IdentityProviderDetails": details}
 
     def create(self) -> None:
         client = self.aws.client("transfer")
@@ -91,9 +102,10 @@ class Server(Resource):
     def delete(self, found: Any) -> None:
         """With its users."""
         client, identifier = self.aws.client("transfer"), found["ServerId"]
-        for page in client.get_paginator("list_users").paginate(ServerId=identifier):
-            for user in page["Users"]:
-                client.delete_user(ServerId=identifier, UserName=user["UserName"])
+        if found.get("IdentityProviderType", SERVICE_MANAGED) == SERVICE_MANAGED:
+            for page in client.get_paginator("list_users").paginate(ServerId=identifier):
+                for user in page["Users"]:
+                    client.delete_user(ServerId=identifier, UserName=user["UserName"])
         client.delete_server(ServerId=identifier)
 
 
@@ -114,6 +126,8 @@ class User(Resource):
     def owned(cls, aws: Aws, want: Desired) -> Iterator[Resource]:
         client = aws.client("transfer")
         for found in servers(aws, want.owner):
+            if found.get("IdentityProviderType", SERVICE_MANAGED) != SERVICE_MANAGED:
+                continue
             for page in client.get_paginator("list_users").paginate(ServerId=found["ServerId"]):
                 for each in page["Users"]:
                     user = cls(aws, want, each["UserName"])

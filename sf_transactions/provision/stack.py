@@ -1,9 +1,9 @@
 """All resources of the project: in the order in which they are made, and in that in which they are deleted."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sf_transactions.provision import desired
+from sf_transactions.provision import desired, login
 from sf_transactions.provision.aws import Aws
 from sf_transactions.provision.bucket import Bucket
 from sf_transactions.provision.catalog import Catalog
@@ -23,22 +23,39 @@ TEARDOWN: tuple[type[Resource], ...] = (
     Namespace,
     SecurityGroup,
     Server,
+    login.Function,
     Policy,
     Bucket,
     Catalog,
+    login.Secret,
+    login.Table,
+    login.LogGroup,
 )
 
 
-def resources(aws: Aws, want: Desired, keys: Keys | None, password: str | None) -> list[Resource]:
+@dataclass(frozen=True)
+class Secrets:
+    """What the settings give and nothing shows: the warehouse's password, the identity provider's client secret."""
+
+    password: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+
+
+NONE = Secrets()
+
+
+def resources(aws: Aws, want: Desired, keys: Keys | None, secrets: Secrets = NONE) -> list[Resource]:
     """What should be there, each after what it needs."""
+    user = [] if want.login else [User(aws, want, want.sftp_username)]
     return [
         Bucket(aws, want),
         *(Policy(aws, want, role.policy) for role in want.roles),
         *(Role(aws, want, role) for role in want.roles),
+        *login.resources(aws, want, secrets.client_secret),
         Server(aws, want, keys),
-        User(aws, want, want.sftp_username),
+        *user,
         SecurityGroup(aws, want, want.security_group),
-        *_warehouse(aws, want, password),
+        *_warehouse(aws, want, secrets.password),
         Catalog(aws, want, want.catalog),
     ]
 
@@ -77,10 +94,19 @@ def owned(aws: Aws, want: Desired) -> Iterator[Resource]:
 
 
 def superseded(aws: Aws, want: Desired) -> Iterator[Resource]:
-    """What is ours and no longer in the settings: a cluster that was renamed, or gave way to a workgroup."""
-    titles = {resource.title for resource in resources(aws, want, None, None)}
-    kinds: tuple[type[Resource], ...] = (User, Role, *TEARDOWN)
+    """What is ours and no longer in the settings: a cluster that was renamed, or gave way to a workgroup.
+
+    The parts of an identity provider are looked for only where one is or was, which its policy tells: they are of four
+    services that nothing else here uses.
+    """
+    titles = {resource.title for resource in resources(aws, want, None)}
+    policies = list(Policy.owned(aws, want))
+    had_login = want.login is not None or any(policy.title not in titles for policy in policies)
+    kinds: tuple[type[Resource], ...] = (User, Role, *(kind for kind in TEARDOWN if kind is not Policy))
     for kind in kinds:
+        if kind in login.KINDS and not had_login:
+            continue
         for resource in kind.owned(aws, want):
             if resource.title not in titles:
                 yield resource
+    yield from (policy for policy in policies if policy.title not in titles)

@@ -1,10 +1,15 @@
 """`sf-transactions doctor` over the stand-ins: each link that is broken is named, with what to do."""
 
 import os
+import shlex
+import shutil
+import subprocess
 
 import boto3
 import pytest
+from click.testing import CliRunner
 
+from sf_transactions.cli import main
 from sf_transactions.doctor import examine
 from sf_transactions.local import control
 from sf_transactions.settings import Settings
@@ -34,6 +39,26 @@ def test_all_links_stand_and_nothing_is_left_behind(environment):
         ("credentials", "resources", "bucket", "SFTP", "SQL", "COPY", "tidying up"), True
     )
     assert "Contents" not in boto3.client("s3").list_objects_v2(Bucket=environment["S3_BUCKET"])
+
+
+@pytest.mark.skipif(shutil.which("sftp") is None, reason="no OpenSSH client on this machine")
+def test_files_are_put_by_hand_with_the_line_that_provision_prints(environment, tmp_path):
+    done = CliRunner().invoke(main, ["provision", "--yes"])
+    line = next(line.strip() for line in done.output.splitlines() if line.strip().startswith("sftp "))
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("fund.csv", "type.csv"):
+        (data / name).write_text(f"{name}\n")
+    program, *options = shlex.split(line)
+    command = [program, "-F", "none", "-o", "BatchMode=yes", "-b", "-", *options]
+    batch = "mkdir data\ncd data\nput data/*.csv\nls -1\n"
+    by_hand = subprocess.run(command, input=batch, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert by_hand.returncode == 0, by_hand.stderr
+    assert by_hand.stdout.splitlines()[-2:] == ["fund.csv", "type.csv"]
+    s3, bucket = boto3.client("s3"), environment["S3_BUCKET"]
+    assert s3.get_object(Bucket=bucket, Key="data/fund.csv")["Body"].read() == b"fund.csv\n"
+    for each in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        s3.delete_object(Bucket=bucket, Key=each["Key"])
 
 
 def test_a_wrong_password_breaks_sql_and_what_needs_it(environment):

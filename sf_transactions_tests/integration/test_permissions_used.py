@@ -25,25 +25,36 @@ NAMES = {
     "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "lambda:GetFunction20150331": "lambda:GetFunction",
 }
 # What AWS asks for beside the call that was made: tags at creation, roles handed on, the secret that Redshift makes.
 IMPLIED = {"iam:PassRole", "iam:TagRole", "iam:TagPolicy", "ec2:CreateTags", "s3:TagResource", "s3:DeleteObject"}
-IMPLIED_OF = ("transfer:TagResource", "glue:TagResource", "redshift:CreateTags", "redshift-serverless:TagResource")
+IMPLIED_OF = (
+    *(f"{service}:TagResource" for service in ("dynamodb", "lambda", "logs")),
+    "transfer:TagResource",
+    "glue:TagResource",
+    "redshift:CreateTags",
+    "redshift-serverless:TagResource",
+)
 # What only drift, an interruption or a rotation calls.
 SELDOM = {
     *("ec2:RevokeSecurityGroupIngress", "glue:UpdateDatabase", "iam:UpdateAssumeRolePolicy"),
     *("iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:DeleteRolePolicy"),
     *("redshift:ModifyCluster", "redshift:ModifyClusterIamRoles", "redshift:ResumeCluster"),
     *("redshift:CreateClusterSnapshot", "redshift-serverless:UpdateNamespace", "redshift-serverless:UpdateWorkgroup"),
+    *("lambda:RemovePermission", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
     *("transfer:DeleteHostKey", "transfer:DeleteSshPublicKey", "transfer:ImportSshPublicKey"),
     *("transfer:ListHostKeys", "transfer:StartServer", "transfer:UpdateServer", "transfer:UpdateUser"),
 }
 
 
-@pytest.mark.parametrize("workgroup", [None, "books"])
-def test_provisioning_calls_what_its_policies_allow_and_they_allow_no_more(tmp_path, monkeypatch, workgroup):
+LOGIN = {"sftp_oidc_issuer": "https://idp.example", "sftp_oidc_client_id": "x", "sftp_oidc_client_secret": "y"}
+
+
+@pytest.mark.parametrize("others", [{}, {"redshift_workgroup": "books"}, LOGIN], ids=lambda others: "-".join(others))
+def test_provisioning_calls_what_its_policies_allow_and_they_allow_no_more(tmp_path, monkeypatch, others):
     with clients_made_once(), moto_aws(monkeypatch):
-        settings = replace(city_books(tmp_path), redshift_workgroup=workgroup)
+        settings = replace(city_books(tmp_path), **others)
         called: set[str] = set()
         call = BaseClient._make_api_call
 
@@ -65,6 +76,8 @@ def test_provisioning_calls_what_its_policies_allow_and_they_allow_no_more(tmp_p
     allowed = set(needed(want))
     assert asked <= allowed
     unused = allowed - asked - SELDOM - IMPLIED - set(IMPLIED_OF)
+    if others is LOGIN:  # the service's own user comes and goes when the provider goes and comes
+        unused -= {"transfer:CreateUser", "transfer:DeleteUser", "transfer:DescribeUser", "transfer:ListUsers"}
     assert {each for each in unused if not each.startswith("secretsmanager:")} == set()
 
 

@@ -18,7 +18,8 @@ def want(**settings):
     return desired(Settings(**given), "123456789012", "us-west-2", "ssh-ed25519 AAAA")
 
 
-KINDS = ({}, {"s3_prefix": "books"}, {"redshift_workgroup": "books"})
+LOGIN = {"sftp_oidc_issuer": "https://idp.example", "sftp_oidc_client_id": "sftp"}
+KINDS = ({}, {"s3_prefix": "books"}, {"redshift_workgroup": "books"}, LOGIN)
 
 
 def generated() -> dict[str, dict]:
