@@ -108,6 +108,15 @@ class Settings:
         "its password; unset, a new cluster keeps one of its own in Secrets Manager",
         secret=True,
     )
+    redshift_auth: str = _setting(
+        "REDSHIFT_AUTH",
+        "auto",
+        "how to log in: password, secret (Secrets Manager), iam (temporary password), or auto: the password if it is "
+        "set, else the secret",
+    )
+    redshift_secret: str | None = _setting(
+        "REDSHIFT_SECRET", None, "name or ARN of the secret; unset, the one that the cluster or workgroup keeps itself"
+    )
     redshift_host: str | None = _setting("REDSHIFT_HOST", None, "SQL endpoint; looked up from AWS when unset")
     redshift_port: str | None = _setting("REDSHIFT_PORT", None, "its port; looked up from AWS when unset")
     redshift_ssl: str = _setting("REDSHIFT_SSL", "true", "whether SQL connections must use TLS")

@@ -103,21 +103,23 @@ def _sftp(ports: Ports, s3: Callable[[], Any]) -> Any:
 def _redshift(settings: Settings, ports: Ports, s3: Callable[[], Any]) -> Any:
     from moto.redshift.models import redshift_backends
 
-    from sf_transactions.local.aws.serverless import serverless_backends
+    from sf_transactions.local.aws import serverless
+    from sf_transactions.local.aws.redshift import logins
     from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
 
     def workgroups() -> list[Cluster]:
-        state = _state(serverless_backends, ports)
+        state = _state(serverless.serverless_backends, ports)
         return [
             Cluster(
                 workgroup["workgroupName"],
                 namespace["dbName"],
-                namespace["adminUsername"],
-                state.passwords[namespace["namespaceName"]],
+                user,
+                password,
                 tuple(namespace["iamRoles"]),
             )
             for workgroup in state.workgroups.values()
             for namespace in (state.namespaces[workgroup["namespaceName"]],)
+            for user, password in serverless.logins(state, workgroup).items()
         ]
 
     def clusters() -> list[Cluster]:
@@ -125,11 +127,12 @@ def _redshift(settings: Settings, ports: Ports, s3: Callable[[], Any]) -> Any:
             Cluster(
                 cluster.cluster_identifier,
                 cluster.db_name,
-                cluster.master_username,
-                cluster.master_user_password,
+                user,
+                password,
                 tuple(cluster.iam_roles_arn),
             )
             for cluster in _state(redshift_backends, ports).clusters.values()
+            for user, password in logins(cluster).items()
         ]
 
     endpoint = RedshiftEndpoint(settings.home / "warehouse.duckdb", clusters, s3, ports.redshift)

@@ -2,14 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from sf_transactions.provision.lookup import redshift_endpoint
+from sf_transactions.resources import credentials
 from sf_transactions.resources.warehouse_errors import WarehouseError, driver_errors, from_driver
-from sf_transactions.settings import Settings, SettingsError
+from sf_transactions.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,17 +49,17 @@ class Warehouse(dg.ConfigurableResource):
         """A connection outside of any transaction; statements start one, which ends at commit or is rolled back."""
         import redshift_connector
 
-        if not self.password:
-            raise SettingsError("REDSHIFT_PASSWORD is not set: the password of the database user")
-        host, port = (self.host, self.port or 5439) if self.host else redshift_endpoint(Settings.from_environ())
-        where = f"{self.user}@{host}:{port}/{self.database}"
+        settings = Settings.from_environ()
+        host, port = (self.host, self.port or 5439) if self.host else redshift_endpoint(settings)
+        login = credentials.login(replace(settings, redshift_user=self.user), self.password)
+        where = f"{login.user}@{host}:{port}/{self.database}"
         try:
             connection = redshift_connector.connect(
                 host=host,
                 port=port,
                 database=self.database,
-                user=self.user,
-                password=self.password,
+                user=login.user,
+                password=login.password,
                 ssl=self.ssl,
                 application_name="sf_transactions",
             )

@@ -37,11 +37,22 @@ _TOO_LONG = re.compile(r"strlen\(.*?\) <= (\d+)")
 
 
 class SqlError(Exception):
-    """An error that ends a statement."""
+    """An error that ends a statement; `position` is the character of the statement at fault, from 1, or 0."""
 
-    def __init__(self, code: str, message: str, detail: str = "", severity: str = "ERROR") -> None:
+    def __init__(self, code: str, message: str, detail: str = "", severity: str = "ERROR", position: int = 0) -> None:
         super().__init__(message)
-        self.code, self.message, self.detail, self.severity = code, message, detail, severity
+        self.code, self.message, self.detail, self.severity, self.position = code, message, detail, severity, position
+
+
+_NAMED = re.compile(r'(?:column|relation|function|table|view)(?: with name)? "?([\w.]+)"?', re.I)
+
+
+def locate(error: SqlError, source: str) -> None:
+    """Finds the name that an error is about in the statement as it was written."""
+    named = _NAMED.search(error.message) if error.code in ("42703", "42P01", "42883") else None
+    if named and not error.position:
+        found = re.search(rf"\b{re.escape(named[1])}\b", source, re.I)
+        error.position = found.start() + 1 if found else 0
 
 
 def not_supported(what: str) -> SqlError:

@@ -52,7 +52,7 @@ def parse(source: str) -> exp.Expr:
     try:
         found = sqlglot.parse(source, read="redshift")
     except sqlglot.errors.SqlglotError as error:
-        raise SqlError("42601", f"syntax error: {_first_line(error)}") from None
+        raise SqlError("42601", f"syntax error: {_first_line(error)}", position=_position(error, source)) from None
     except RecursionError:
         raise SqlError("54001", "the statement is nested too deeply") from None
     if len(found) != 1 or found[0] is None:
@@ -64,6 +64,15 @@ def parse(source: str) -> exp.Expr:
     if len(list(tree.find_all(exp.Select))) > selects:
         raise SqlError("42601", "syntax error: a query starts with SELECT")
     return tree
+
+
+def _position(error: Exception, source: str) -> int:
+    """Where the token at fault begins, from 1; sqlglot tells its line and its last column."""
+    told = (getattr(error, "errors", None) or [{}])[0]
+    if not told.get("line"):
+        return 0
+    before = source.splitlines(keepends=True)[: told["line"] - 1]
+    return max(1, sum(map(len, before)) + (told.get("col") or 1) - len(told.get("highlight") or " ") + 1)
 
 
 def _first_line(error: Exception) -> str:

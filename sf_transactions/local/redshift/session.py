@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.local.redshift import dialect, wire
-from sf_transactions.local.redshift.errors import SqlError, from_duckdb
+from sf_transactions.local.redshift.errors import SqlError, from_duckdb, locate
 from sf_transactions.local.redshift.locks import Locks
 from sf_transactions.local.redshift.runner import Login, Runner
 
@@ -71,6 +71,7 @@ class Session:
         self._prepared: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
         self._skip_to_sync = False
+        self._source = ""  # of the statement that was read last
 
     @property
     def runner(self) -> Runner:
@@ -206,11 +207,13 @@ class Session:
         except Exception as error:
             log.exception("session %d: internal error", self.pid)
             found = SqlError("XX000", f"internal error of the stand-in: {type(error).__name__}; its log says more")
+        locate(found, self._source)
         self._wire.send(b"E", wire.error(found))
         self.runner.failed()
         return False
 
     def _simple(self, text: str) -> None:
+        self._source = text
         sources = dialect.split(text)
         if not sources:
             self._wire.send(b"I")
@@ -230,6 +233,7 @@ class Session:
     def _parse(self, body: bytes) -> None:
         name, rest = wire.split_text(body)
         source, rest = wire.split_text(rest)
+        self._source = source
         (count,) = struct.unpack("!h", rest[:2])
         types = struct.unpack(f"!{count}i", rest[2 : 2 + 4 * count])
         sources = dialect.split(source)

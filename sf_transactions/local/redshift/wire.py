@@ -86,7 +86,13 @@ def split_text(body: bytes) -> tuple[str, bytes]:
 
 
 def error(found: SqlError) -> bytes:
-    fields = {"S": found.severity, "C": found.code, "M": found.message, "D": found.detail}
+    fields = {
+        "S": found.severity,
+        "C": found.code,
+        "M": found.message,
+        "D": found.detail,
+        "P": str(found.position or ""),
+    }
     return b"".join(key.encode() + text(value) for key, value in fields.items() if value) + b"\0"
 
 
