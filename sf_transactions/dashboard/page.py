@@ -83,7 +83,7 @@ def build(facts: Facts, source: Source) -> str:
         ),
         "theme": _json({name: f"var(--{name})" for name in charts.THEMES["light"]}),
         "charts": _json(
-            {kind: charts.specification(kind) for kind in charts.KINDS} | {"config": json.dumps(_config())}
+            {kind: charts.specification(kind) for kind in charts.KINDS} | {"config": json.dumps(charts.config())}
         ),
         "library": payload.compressed(library.encode()),
         "facts": payload.compressed(payload.encode(facts, about(facts, source, day))),
@@ -160,10 +160,6 @@ def _tokens() -> str:
         "".join(f"--{name}: {colour};" for name, colour in charts.THEMES[theme].items()) for theme in ("light", "dark")
     )
     return f":root {{{light}}}\n@media screen and (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n"
-
-
-def _config() -> dict[str, Any]:
-    return charts.config("var(--sans)")
 
 
 def _figure(name: str, what: str) -> str:

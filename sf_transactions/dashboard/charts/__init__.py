@@ -37,19 +37,18 @@ def specification(kind: str) -> str:
     return (HERE / f"{kind}.json").read_text(encoding="utf-8").replace('"@money"', json.dumps(MONEY))
 
 
-def config(text_font: str = "sans-serif") -> dict[str, Any]:
-    """What all charts share: type, lines, no frame."""
+def config() -> dict[str, Any]:
+    """What all charts share: type, lines, no frame. `@sans` is the font, which Vega must know to measure texts."""
     quiet = {"labelColor": "@quiet", "labelFontSize": 12, "labelPadding": 6}
     lines = {"domain": False, "ticks": False, "gridColor": "@rule", "gridWidth": 1}
     return {
         "background": None,
-        "font": text_font,
+        "font": "@sans",
         "padding": 0,
         "view": {"stroke": None},
         "axis": {**quiet, **lines},
         "axisX": {"labelFlush": True},
-        "text": {"color": "@ink", "fontSize": 14, "font": text_font},
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        "text": {"color": "@ink", "fontSize": 14, "font": "@sans"},
     }
 
 
@@ -73,7 +72,7 @@ def picture(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]], alt: str
     spec = coloured(specification(kind), light) | {
         "width": WIDTH,
         "datasets": data,
-        "config": coloured(json.dumps(config("Liberation Sans, Arial, sans-serif")), light)
+        "config": coloured(json.dumps(config()), light | {"sans": "Liberation Sans, Arial, sans-serif"})
         | {"background": light["ground"], "padding": 16},
     }
     png = vl_convert.vegalite_to_png(spec, scale=2)

@@ -18,7 +18,7 @@ function el(name, properties = {}, ...children) {
 /** A table of a figure's rows. */
 function tableOf(figure, caption) {
   const numeric = (kind) => (kind === TEXT ? null : "number");
-  return el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption },
+  return el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": `${caption}, as a table` },
     el("table", {},
       el("caption", {}, caption),
       el("thead", {}, el("tr", {}, ...figure.columns.map(([title, kind]) => el("th", { scope: "col", class: numeric(kind) }, title)))),

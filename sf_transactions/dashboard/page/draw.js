@@ -1,7 +1,7 @@
 // Charts by Vega-Lite: drawn once, then given new rows.
 
 const views = new Map();
-const COLOURS = JSON.parse(byId("theme").textContent);
+const COLOURS = { ...JSON.parse(byId("theme").textContent), sans: getComputedStyle(document.body).fontFamily };
 const coloured = (specification) => JSON.parse(specification.replace(/"@(\w+)"/g, (_, name) => JSON.stringify(COLOURS[name])));
 const SPECIFICATIONS = JSON.parse(byId("charts").textContent);
 

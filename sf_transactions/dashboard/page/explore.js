@@ -80,7 +80,7 @@ function valueCell(state, value, kind, key, figure) {
   const crosses = kind === CHANGE && value !== null && figure.crosses;
   if (value === null || value === undefined) return el("td", { class: `number ${key}` }, "\u2013");
   if (kind !== MONEY) return el("td", { class: `number ${key}` }, WRITE[kind](value), crosses && el("sup", {}, "\u2020"));
-  return el("td", { class: `number ${key}`, title: `$${exact(value)}`, "data-cents": String(value) }, state.exact ? exact(value) : short(value));
+  return el("td", { class: `number ${key}`, title: full(value), "data-cents": String(value) }, state.exact ? exact(value) : short(value));
 }
 
 const sumRow = (state, title, sums, measured, kind = "total") =>

@@ -30,7 +30,7 @@ function ranking(found, { id, cube, title, side, measure, kind = MONEY, keep = (
     bars: drawn.map((entry) => ({
       name: entry.name, node: entry.node, tree: cube.tree.name, length: Math.max(0, money ? dollars(measure(entry)) : measure(entry)),
       figure: money ? short(measure(entry)) : share(shareOf(entry)), color,
-      told: `${entry.name}: ${money ? "$" + exact(measure(entry)) : counted(measure(entry)) + " transactions"}, ${share(shareOf(entry))}`,
+      told: `${entry.name}: ${money ? full(measure(entry)) : counted(measure(entry)) + " transactions"}, ${share(shareOf(entry))}`,
     })),
     more: all.length - apart.length - drawn.length,
     sql: statement(data, state, {
@@ -130,7 +130,7 @@ function netFigure(found) {
     rows: all.map((entry) => [entry.name, entry.code, entry.revenue, entry.spending, entry.net]),
     dots: ends.map((entry) => ({
       name: entry.name, node: entry.node, tree: cube.tree.name, dollars: dollars(entry.net), figure: short(entry.net),
-      color: entry.net < 0n ? "var(--spending)" : "var(--revenue)", told: `${entry.name}: net $${exact(entry.net)}`,
+      color: entry.net < 0n ? "var(--spending)" : "var(--revenue)", told: `${entry.name}: net ${full(entry.net)}`,
     })),
     sql: statement(data, state, { by: [column(cube.tree, cube.level), codeColumn(cube.tree, cube.level)], measures: BOTH, side: "both", order: "5 DESC, 1" }),
   };

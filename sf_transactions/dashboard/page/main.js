@@ -60,9 +60,12 @@ function renderControls() {
   byId("filters").hidden = !chips.length;
   byId("shown").textContent = periodName(data, state);
   byId("units").textContent = state.related ? "Related government units included" : "Related government units excluded";
+  byId("months").textContent = state.span === "all" ? "" : monthsOf(period(data, state));
   byId("status").textContent = statusText();
   document.title = `${periodName(data, state)} \u00b7 San Francisco spending and revenue`;
 }
+
+const monthsOf = (years) => (years.length ? `July ${years[0] - 1} to June ${years.at(-1)} \u00b7 ` : "");
 
 function statusText() {
   const years = period(data, state), open_years = years.filter((year) => statusOf(data, year) !== "closed");
@@ -79,14 +82,14 @@ function renderTotals(figure) {
     el("dt", {}, card.name),
     el("dd", {},
       el("strong", { "data-cents": String(card.cents) }, short(card.cents)),
-      el("span", { class: "exact" }, `$${exact(card.cents)}`),
+      el("span", { class: "exact" }, full(card.cents)),
       card.change === null ? (card.name === "Net" ? el("span", { class: "aside" }, "Revenue minus spending: a difference, not a surplus or a deficit") : null)
         : el("span", { class: "aside" }, `${signed(card.change)} on ${of}`, comparisonCrosses() && el("sup", {}, "\u2020")),
       card.rows !== null && el("span", { class: "aside" }, `${counted(card.rows)} transactions`)))));
   const adjusted = figure.cards.filter((card) => card.adjustments !== null);
   byId("adjustments").replaceChildren(
     el("strong", {}, "Transfer adjustments: "),
-    ...adjusted.flatMap((card, i) => [i ? " and " : "", el("span", { class: "figure", "data-cents": String(card.adjustments), title: `$${exact(card.adjustments)}` }, short(card.adjustments)), ` in ${card.name.toLowerCase()}`]),
+    ...adjusted.flatMap((card, i) => [i ? " and " : "", el("span", { class: "figure", "data-cents": String(card.adjustments), title: full(card.adjustments) }, short(card.adjustments)), ` in ${card.name.toLowerCase()}`]),
     ". They cancel transfers between the City\u2019s own funds that would otherwise count twice; every total here contains them.");
   byId("crosses").hidden = !comparisonCrosses();
 }
@@ -142,7 +145,7 @@ async function copy(text, button) {
 
 function setUp() {
   byId("year").replaceChildren(...data.years.toReversed().map((year) =>
-    el("option", { value: String(year) }, `${fiscalYear(year)} \u00b7 July ${year - 1} to June ${year} \u00b7 ${statusOf(data, year)}`)));
+    el("option", { value: String(year) }, `${fiscalYear(year)} \u00b7 ${statusOf(data, year)}`)));
   byId("year").addEventListener("change", (event) => go({ year: Number(event.target.value) }));
   for (const name of ["span", "side"])
     for (const input of document.querySelectorAll(`input[name=${name}]`)) input.addEventListener("change", () => go({ [name]: input.value }));
@@ -171,6 +174,7 @@ async function start() {
   [data] = await Promise.all([loadData(), loadLibrary()]);
   if (!data.rows) {
     byId("loading").textContent = "No fiscal year is loaded yet.";
+    document.documentElement.dataset.rendered = "0";
     return;
   }
   setUp();

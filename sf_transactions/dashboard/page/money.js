@@ -13,6 +13,9 @@ function exact(cents) {
   return (cents < 0n ? MINUS : "") + grouped(size / 100n) + "." + (size % 100n).toString().padStart(2, "0");
 }
 
+/** The same with the dollar sign, after the sign: "\u2212$4.20". */
+const full = (cents) => (cents < 0n ? MINUS : "") + "$" + exact(abs(cents));
+
 /** 1883018413121n -> "18830184131.21", as a file takes it. */
 const decimal = (cents) => exact(cents).replaceAll(",", "").replace(MINUS, "-");
 
