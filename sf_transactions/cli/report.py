@@ -161,5 +161,5 @@ def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        return f"{value:,.1f} %" if "percent" in name else money(value) if name != "transactions" else f"{value:,}"
+        return f"{value:,.1f}%" if "percent" in name else money(value) if name != "transactions" else f"{value:,}"
     return f"{value:,}" if isinstance(value, int) and name != "fiscal_year" else str(value)

@@ -24,9 +24,9 @@ THEMES: dict[str, dict[str, str]] = json.loads((HERE.parent / "theme.json").read
 MINUS = "\u2212"
 MONEY = (
     f"(datum.value < 0 ? '{MINUS}' : '')"
-    " + '$' + (abs(datum.value) >= 1e9 ? format(abs(datum.value) / 1e9, ',.3~r') + ' bn'"
-    " : abs(datum.value) >= 1e6 ? format(abs(datum.value) / 1e6, ',.3~r') + ' m'"
-    " : abs(datum.value) >= 1e3 ? format(abs(datum.value) / 1e3, ',.3~r') + ' k' : format(abs(datum.value), ','))"
+    " + '$' + (abs(datum.value) >= 1e9 ? format(abs(datum.value) / 1e9, ',.3~r') + 'B'"
+    " : abs(datum.value) >= 1e6 ? format(abs(datum.value) / 1e6, ',.3~r') + 'M'"
+    " : abs(datum.value) >= 1e3 ? format(abs(datum.value) / 1e3, ',.3~r') + 'K' : format(abs(datum.value), ','))"
 )
 BARS = 10  # of a picture
 WIDTH = 640  # of a picture, in pixels
@@ -75,14 +75,14 @@ def picture(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]], alt: str
         "config": coloured(json.dumps(config()), light | {"sans": "Liberation Sans, Arial, sans-serif"})
         | {"background": light["ground"], "padding": 16},
     }
-    png = vl_convert.vegalite_to_png(spec, scale=2)
-    return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
+    svg = vl_convert.vegalite_to_svg(spec)
+    return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
 
 
 def money(dollars: Decimal) -> str:
-    """Dollars as finance people abbreviate them: $18.83 bn, $4.24 m, the sign before the dollar sign."""
+    """Dollars as the City's finance people abbreviate them: $18.83B, $4.24M, the sign before the dollar sign."""
     sign = MINUS if dollars < 0 else ""
-    for size, unit in ((Decimal(10**9), " bn"), (Decimal(10**6), " m"), (Decimal(10**3), " k")):
+    for size, unit in ((Decimal(10**9), "B"), (Decimal(10**6), "M"), (Decimal(10**3), "K")):
         if abs(dollars) >= size:
             return f"{sign}${abs(dollars) / size:,.2f}{unit}"
     return f"{sign}${abs(dollars):,.2f}"
@@ -143,7 +143,7 @@ def _bar(name: str, value: Decimal, measure: str, color: str) -> dict[str, Any]:
         "name": name,
         "length": float(max(value, Decimal(0))),
         "dollars": float(value),
-        "figure": f"{value:.1f} %" if measure.startswith("percent") else money(value),
+        "figure": f"{value:.1f}%" if measure.startswith("percent") else money(value),
         "color": signed if measure == "net" else light[color],
         "told": "",
     }

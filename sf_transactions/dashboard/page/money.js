@@ -1,6 +1,6 @@
 // Money is whole cents as BigInt, exact at any size. Numbers only ever place a mark on a chart.
 
-const UNITS = [["bn", 100_000_000_000n], ["m", 100_000_000n], ["k", 100_000n]];
+const UNITS = [["B", 100_000_000_000n], ["M", 100_000_000n], ["K", 100_000n]];
 const MINUS = "\u2212";
 
 const abs = (cents) => (cents < 0n ? -cents : cents);
@@ -19,20 +19,20 @@ const full = (cents) => (cents < 0n ? MINUS : "") + "$" + exact(abs(cents));
 /** 1883018413121n -> "18830184131.21", as a file takes it. */
 const decimal = (cents) => exact(cents).replaceAll(",", "").replace(MINUS, "-");
 
-/** 1883018413121n -> "$18.83 bn", rounded half away from zero, as finance people abbreviate. */
+/** 1883018413121n -> "$18.83B", rounded half away from zero. */
 function short(cents) {
   const size = abs(cents), sign = (cents < 0n ? MINUS : "") + "$";
   let shown = null;
   for (const [unit, cents_of] of UNITS.toReversed()) {
     const hundredths = (size * 100n + cents_of / 2n) / cents_of;
-    if (hundredths >= 100n) shown = sign + grouped(hundredths / 100n) + "." + (hundredths % 100n).toString().padStart(2, "0") + "\u00a0" + unit;
+    if (hundredths >= 100n) shown = sign + grouped(hundredths / 100n) + "." + (hundredths % 100n).toString().padStart(2, "0") + unit;
   }
   return shown ?? sign + exact(size);
 }
 
 const dollars = (cents) => Number(cents) / 100;
 
-/** Tenths of a percent of `part` in `whole`, or null where a percentage says nothing. */
+/** What percentage of `whole` is `part`, or null where a percentage says nothing. */
 function percent(part, whole) {
   if (whole <= 0n || part < 0n) return null;
   return Number((part * 10000n) / whole) / 100;
@@ -48,7 +48,7 @@ function signed(value) {
   if (value === null) return "\u2013";
   const size = Math.abs(value);
   const text = size >= 1000 ? ">999" : size.toFixed(1);
-  return (value > 0 ? "+" : value < 0 ? MINUS : "") + text + "\u00a0%";
+  return (value > 0 ? "+" : value < 0 ? MINUS : "") + text + "%";
 }
 
-const share = (value) => (value === null ? "\u2013" : value.toFixed(1) + "\u00a0%");
+const share = (value) => (value === null ? "\u2013" : value.toFixed(1) + "%");
