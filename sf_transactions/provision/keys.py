@@ -52,6 +52,10 @@ class Keys:
         return self.host_key.read_text(encoding="utf-8")
 
 
+def has_keys(home: Path) -> bool:
+    return any((home / "keys" / name).exists() for name in ("client_key", "host_key"))
+
+
 def ensure_keys(home: Path, algorithm: str = "ed25519") -> Keys:
     """The keys in `<home>/keys`, made where they are missing: two different ones of this algorithm.
 

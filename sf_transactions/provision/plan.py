@@ -8,10 +8,11 @@ from typing import Any
 from sf_transactions.provision import prices, stack
 from sf_transactions.provision.aws import Aws, connect
 from sf_transactions.provision.desired import Desired, desired
-from sf_transactions.provision.errors import explained
-from sf_transactions.provision.keys import Keys, ensure_keys
+from sf_transactions.provision.errors import ProvisionError, explained
+from sf_transactions.provision.keys import Keys, ensure_keys, has_keys
 from sf_transactions.provision.permissions import needed
 from sf_transactions.provision.resource import Resource
+from sf_transactions.provision.sftp import server_id
 from sf_transactions.settings import Settings
 
 
@@ -92,10 +93,23 @@ def plan(settings: Settings) -> Plan:
 
 
 def prepared(settings: Settings, say: Callable[[str], object] = lambda line: None) -> tuple[Aws, Desired, Keys]:
-    """The account, the desired state and this home's keys."""
+    """The account, the desired state and this home's keys, which are made when there are none and no server yet."""
     aws = connect(settings, say)
+    if not has_keys(settings.home):
+        _refuse_a_second_home(aws, settings)
     keys = ensure_keys(settings.home)
     return aws, desired(settings, aws.account, aws.region, keys.client_public, aws.partition), keys
+
+
+def _refuse_a_second_home(aws: Aws, settings: Settings) -> None:
+    """Keys made here would lock out the home that provisioned the server. Raises ProvisionError."""
+    with explained("SFTP server"):
+        server = server_id(aws, settings.required("s3_bucket"))
+    if server:
+        raise ProvisionError(
+            f"the SFTP server {server} is this project's, and {settings.home / 'keys'} holds no keys: copy that folder "
+            "from where the server was provisioned, or run `sf-transactions keys make` to give it new keys from here"
+        )
 
 
 def actions(aws: Aws, want: Desired, keys: Keys, settings: Settings) -> Iterator[Action]:

@@ -14,6 +14,9 @@ from sf_transactions.doctor import examine
 from sf_transactions.local import control
 from sf_transactions.settings import Settings
 
+# Most of it needs the stand-ins in a process of their own.
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):

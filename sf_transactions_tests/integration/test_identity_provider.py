@@ -129,6 +129,7 @@ def test_everybody_else_is_denied(idp, login):
     assert refused(idp[0], **login)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "claims",
     [
@@ -180,6 +181,7 @@ def test_after_some_wrong_passwords_the_provider_is_asked_no_more(idp):
     assert provider.asked == handler.PER_USER
 
 
+@pytest.mark.full
 def test_a_login_that_succeeds_forgets_the_wrong_ones_before(idp):
     settings, provider = idp
     for _ in range(2):
@@ -259,6 +261,7 @@ def test_without_the_provider_all_of_it_goes_and_the_user_comes_back(idp):
 # What follows has an AWS of its own.
 
 
+@pytest.mark.full
 def test_a_provider_that_is_not_reached_by_tls_is_refused(tmp_path):
     plain = city_books(tmp_path, sftp_oidc_issuer="http://idp.example", sftp_oidc_client_id="x")
     with clients_made_once(), pytest.MonkeyPatch.context() as patch, moto_aws(patch):

@@ -51,7 +51,11 @@ SELDOM = {
 LOGIN = {"sftp_oidc_issuer": "https://idp.example", "sftp_oidc_client_id": "x", "sftp_oidc_client_secret": "y"}
 
 
-@pytest.mark.parametrize("others", [{}, {"redshift_workgroup": "books"}, LOGIN], ids=lambda others: "-".join(others))
+@pytest.mark.parametrize(
+    "others",
+    [LOGIN, *(pytest.param(given, marks=pytest.mark.full) for given in ({}, {"redshift_workgroup": "books"}))],
+    ids=lambda others: "-".join(others),
+)
 def test_provisioning_calls_what_its_policies_allow_and_they_allow_no_more(tmp_path, monkeypatch, others):
     with clients_made_once(), moto_aws(monkeypatch):
         settings = replace(city_books(tmp_path), **others)

@@ -78,6 +78,7 @@ def test_the_bucket_is_private_versioned_encrypted_and_reached_by_tls_only(setti
     assert s3.get_object(Key="mine", **name)["Body"].read() == b"x"
 
 
+@pytest.mark.full
 def test_the_cluster_is_private_encrypted_and_reads_the_bucket_by_its_default_role(settings):
     provision(replace(settings, redshift_nodes="2"), quiet)
     cluster = one("redshift", "describe_clusters", "Clusters")
@@ -89,6 +90,7 @@ def test_the_cluster_is_private_encrypted_and_reads_the_bucket_by_its_default_ro
     assert "MasterPasswordSecretArn" not in cluster
 
 
+@pytest.mark.full
 def test_without_a_password_in_the_settings_redshift_keeps_one_in_a_secret_of_its_own(settings):
     managed = replace(settings, redshift_password=None)
     provision(managed, quiet)
@@ -103,6 +105,7 @@ def test_without_a_password_in_the_settings_redshift_keeps_one_in_a_secret_of_it
     assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
 
 
+@pytest.mark.full
 def test_a_serverless_workgroup_takes_the_place_of_the_cluster(settings):
     provision(settings, quiet)
     serverless = replace(settings, redshift_workgroup="sf-books", redshift_password=None)
@@ -126,6 +129,7 @@ def test_a_serverless_workgroup_takes_the_place_of_the_cluster(settings):
     assert snapshot["SnapshotIdentifier"].startswith("sf-transactions-final-")
 
 
+@pytest.mark.full
 def test_only_the_project_s_part_of_the_bucket_is_given_out(settings):
     within = replace(settings, s3_prefix="/books/")
     provision(within, quiet)
@@ -181,6 +185,15 @@ def test_what_a_run_misses_names_the_command_that_makes_it(settings):
 def test_a_missing_setting_is_named(settings, tmp_path):
     with pytest.raises(SettingsError, match="S3_BUCKET"):
         plan(Settings(home_dir=str(tmp_path), redshift_cidr="203.0.113.7/32"))
+
+
+def test_a_second_home_without_keys_does_not_take_the_server_over(settings, tmp_path):
+    provision(settings, quiet)
+    second = replace(settings, home_dir=str(tmp_path / "second"))
+    with pytest.raises(ProvisionError, match=r"holds no keys: copy that folder .* or run `sf-transactions keys make`"):
+        provision(second, quiet)
+    assert not (tmp_path / "second" / "keys").exists()
+    assert not plan(settings).changes
 
 
 def test_keys_are_two_and_private(settings):

@@ -117,6 +117,7 @@ def test_what_does_not_pass_is_one_sentence_and_the_next_run_goes_on(aws, fault,
     assert not plan(settings).changes
 
 
+@pytest.mark.full
 def test_a_role_that_never_becomes_known_is_told_after_a_while(aws, monkeypatch):
     settings, faults = aws
     monkeypatch.setattr(resource, "ROLE_SECONDS", 0.2)
@@ -125,6 +126,7 @@ def test_a_role_that_never_becomes_known_is_told_after_a_while(aws, monkeypatch)
         provision(settings, quiet)
 
 
+@pytest.mark.full
 def test_a_group_that_is_still_in_use_is_tried_again_and_then_told_while_the_rest_goes(aws, monkeypatch):
     settings, faults = aws
     in_use = Fault("ec2", "DeleteSecurityGroup", "DependencyViolation", "resource sg-1 has a dependent object", times=3)

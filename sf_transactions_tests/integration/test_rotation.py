@@ -41,7 +41,11 @@ def log_in(settings) -> None:
 
 @pytest.mark.parametrize(
     ("which", "algorithm"),
-    [("client", "ed25519"), ("host", "ed25519"), pytest.param("host", "rsa", marks=pytest.mark.full)],
+    [
+        ("host", "ed25519"),
+        pytest.param("client", "ed25519", marks=pytest.mark.full),
+        pytest.param("host", "rsa", marks=pytest.mark.full),
+    ],
 )
 def test_a_key_is_rotated_while_logins_go_on_and_none_fails(settings, which, algorithm):
     keys = ensure_keys(settings.home)
@@ -119,6 +123,7 @@ def test_a_rotation_that_was_killed_is_finished_by_the_next_and_logins_work_in_b
     assert not plan(settings).changes
 
 
+@pytest.mark.full
 def test_an_endpoint_that_does_not_take_the_new_key_leaves_the_old_one_in_place(settings, monkeypatch):
     monkeypatch.setattr(rotation, "SECONDS", 0.2)
     elsewhere = replace(settings, sftp_port="1")
@@ -134,6 +139,7 @@ def test_no_rotation_begins_while_a_run_holds_the_home(settings):
         rotation.rotate_client_key(settings, "ed25519", quiet)
 
 
+@pytest.mark.full
 def test_without_a_server_the_command_that_makes_one_is_named(settings):
     server = boto3.client("transfer").list_servers()["Servers"][0]["ServerId"]
     boto3.client("transfer").delete_server(ServerId=server)

@@ -85,6 +85,7 @@ def test_teardown_deletes_what_is_ours_and_leaves_what_is_not_exactly_as_it_was(
     assert signs(settings) == "+" * 10
 
 
+@pytest.mark.full
 def test_tearing_down_twice_finds_nothing(settings):
     provision(settings, quiet)
     teardown(settings, quiet)
@@ -94,6 +95,7 @@ def test_tearing_down_twice_finds_nothing(settings):
     assert preview(settings) == []
 
 
+@pytest.mark.full
 def test_what_the_settings_no_longer_name_is_torn_down_too(settings):
     provision(settings, quiet)
     renamed = {"redshift_cluster": "other", "transfer_role": "other", "glue_database": "other", "redshift_cidr": None}
@@ -126,6 +128,7 @@ def test_the_bucket_can_be_kept_and_the_data_of_the_cluster_as_a_snapshot(settin
     assert signs(settings) == "=" + "+" * 9
 
 
+@pytest.mark.full
 def test_a_serverless_workgroup_is_torn_down_with_its_namespace(settings):
     serverless = replace(settings, redshift_workgroup="sf-books", redshift_password=None)
     provision(serverless, quiet)
@@ -135,6 +138,7 @@ def test_a_serverless_workgroup_is_torn_down_with_its_namespace(settings):
     assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("resource", ["role", "security group", "cluster"])
 def test_a_resource_of_our_name_that_is_not_ours_stays_and_the_rest_goes(settings, resource):
     provision(settings, quiet)
@@ -160,6 +164,7 @@ def test_a_resource_of_our_name_that_is_not_ours_stays_and_the_rest_goes(setting
         plan(settings)
 
 
+@pytest.mark.full
 def test_a_bucket_of_our_name_without_our_tag_is_never_touched(settings):
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="city-books", **PLACE)
