@@ -1,0 +1,65 @@
+"""Past one machine: `python -m bench.scale` measures what a partition costs, for docs/scale.md.
+
+A partition of one fiscal year is made larger by repeating it, up to a hundred times: so large would be the same year of
+a city a hundred times as large. A hundred cities are a hundred times as many partitions: the job of empty assets tells
+what Dagster takes for them.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from bench import inputs
+from bench.process import command, work
+
+YEAR = "2024"
+ASSETS = 30
+
+
+def partitioned(partitions: int) -> None:
+    """An empty job of as many assets as the product has, over so many partitions, in one run."""
+    definition = dg.StaticPartitionsDefinition([f"{number:05d}" for number in range(partitions)])
+
+    def empty(number: int) -> dg.AssetsDefinition:
+        @dg.asset(name=f"asset_{number}", partitions_def=definition, backfill_policy=dg.BackfillPolicy.single_run())
+        def nothing() -> None:
+            pass
+
+        return nothing
+
+    first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
+    with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.local_temp(folder) as instance:
+        dg.materialize(
+            [empty(number) for number in range(ASSETS)],
+            instance=instance,
+            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+        )
+
+
+def main() -> None:
+    year = inputs.full_size().csv / f"{YEAR}.csv"
+    header, rows = year.read_bytes().split(b"\n", 1)
+    lines = rows.count(b"\n")
+    print("rows of the partition, seconds, megabytes")
+    for times in (1, 10, 100):
+        with tempfile.TemporaryDirectory(dir=inputs.FOLDER) as folder:
+            source = Path(folder) / "csv"
+            source.mkdir()
+            with (source / year.name).open("wb") as file:
+                file.write(header + b"\n")
+                for _ in range(times):
+                    file.write(rows)
+            took = work("transform", source, Path(folder) / "star")
+            print(f"{times * lines:,}, {took.wall:.2f}, {took.megabytes:.0f}", flush=True)
+    print(f"partitions of {ASSETS} empty assets in one run, seconds")
+    for partitions in (1, 29, 290):
+        took = command([sys.executable, "-c", f"from bench.scale import partitioned; partitioned({partitions})"])
+        print(f"{partitions}, {took.wall:.2f}", flush=True)
+    shutil.rmtree(inputs.FOLDER / "scratch", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
