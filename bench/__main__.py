@@ -57,6 +57,7 @@ def targets(once: inputs.Input, ten: inputs.Input) -> list[Target]:
         Target("transform / polars", lambda m: m.wall("transform") / m.wall("polars"), 1.0),
         Target("DuckDB / transform", lambda m: m.wall("duckdb") / m.wall("transform"), 2.0, at_least=True),
         Target("pandas / transform", lambda m: m.wall("pandas") / m.wall("transform"), 3.0, at_least=True),
+        Target("validation / typed read of the same CSV", lambda m: m.wall("validation") / m.wall("typed read"), 0.4),
         Target("peak memory of the transform / bytes of the CSV", lambda m: _memory(m, "transform", once), 0.8),
         Target("the same at 10x the rows", lambda m: _memory(m, "transform 10x", ten), 0.3),
         Target("transform of 10x the rows / of 1x", lambda m: m.wall("transform 10x") / m.wall("transform"), 11.0),

@@ -21,6 +21,7 @@ def transform(once: Input, ten: Input, scratch: Path, rounds: int) -> Measured:
     for _ in range(rounds):
         yield "typed read", work("read", once.csv)
         yield "transform", work("transform", once.csv, scratch / "ours")
+        yield "validation", work("validation", once.csv)
         for library in LIBRARIES:
             yield library, work("other_way", library, once.csv, scratch / library)
     ours = answer(scratch / "ours")

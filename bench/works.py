@@ -88,6 +88,48 @@ def transform(source: str, out: str) -> Work:
     return whole
 
 
+def validation(source: str) -> Work:
+    """Everything that pandera is laid on in a run: evidence, mappings, dimensions, the fact and the published codes."""
+    import pandas as pd
+    import pandera.pandas  # noqa: F401
+
+    from sf_transactions import schemas
+    from sf_transactions.assets.star import FACT_TABLES
+    from sf_transactions.model import CODED_DIMENSIONS
+    from sf_transactions.transform.amounts import cents_by_side
+    from sf_transactions.transform.codes import dimension_table, evidence, mapping
+    from sf_transactions.transform.members import members
+    from sf_transactions.transform.star import facts
+
+    of_year = {each: schemas.table_schema(each, texts=False) for each in FACT_TABLES}
+    frames: list[tuple] = []
+    yearly: dict = {dimension: [] for dimension in CODED_DIMENSIONS}
+    for path in sorted(Path(source).glob("*.csv")):
+        table, year = read_year(path), int(path.stem)
+        cents = cents_by_side(table)
+        for dimension, every in yearly.items():
+            every.append(evidence(members(table, dimension), cents, year))
+        made = facts(table, year)
+        frames += [(getattr(made, each.name), schema) for each, schema in of_year.items()]
+    for dimension, every in yearly.items():
+        whole = pd.concat(every, ignore_index=True)
+        mapped = mapping(whole, dimension)
+        table = dimension_table(whole, mapped, dimension)
+        frames += [
+            (whole, schemas.table_schema(dimension.evidence, keys=False)),
+            (mapped, schemas.mapping_schema(dimension)),
+            (table, schemas.table_schema(dimension.table)),
+            (table, schemas.one_code_schema(dimension)),
+        ]
+    schemas.failures(frames[0][0].head(1), frames[0][1])  # pandera loads what it works with at the first validation
+
+    def validate() -> None:
+        for frame, schema in frames:
+            assert schemas.failures(frame, schema) is None
+
+    return validate
+
+
 def other_way(library: str, source: str, out: str) -> Work:
     """The same by another library, as its users would write it."""
     importlib.import_module(library)
@@ -145,7 +187,9 @@ def duckdb_read(folder: str) -> Work:
     return whole
 
 
-WORKS = {work.__name__: work for work in (read, transform, other_way, pull, nothing_but_imports, duckdb_read)}
+WORKS = {
+    work.__name__: work for work in (read, transform, validation, other_way, pull, nothing_but_imports, duckdb_read)
+}
 
 
 def main(name: str, *arguments: str) -> None:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 KNOWN = {"related_govt_units": sorted(set(RELATED_GOVT_UNITS.values())), "revenue_or_spending": list(SIDES)}
 
 
-def table_schema(table: Table, texts: bool = True) -> "pa.DataFrameSchema":
+def table_schema(table: Table, texts: bool = True, keys: bool = True) -> "pa.DataFrameSchema":
     """What a table must be: its columns in order, no null, known spellings, texts that fit, unique keys.
 
     Dollars are cents (int64), so that they are exact. Without `texts` these are not looked at: where they are those of
-    members, which were validated once.
+    members, which were validated once. Without `keys` neither are these: where rows were grouped by them.
     """
     import pandera.pandas as pa
 
@@ -32,7 +32,7 @@ def table_schema(table: Table, texts: bool = True) -> "pa.DataFrameSchema":
         looked_at = texts or not column.max_bytes
         kind = "str" if column.max_bytes else "int64"
         columns[column.name] = pa.Column(kind, checks) if looked_at else pa.Column(nullable=True)
-    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.primary_key))
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.primary_key) if keys else None)
 
 
 def one_code_schema(dimension: Dimension) -> "pa.DataFrameSchema":
