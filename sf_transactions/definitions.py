@@ -37,6 +37,7 @@ def _secret(settings: Settings, name: str):
 
 def build_defs(settings: Settings) -> dg.Definitions:
     """The assets, jobs and resources for these settings."""
+    home = Home(path=str(settings.home))
     return dg.Definitions(
         assets=[
             *raw.assets,
@@ -53,10 +54,10 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *quality.assets,
         ],
         jobs=[automation.all_assets, rebuild_warehouse, *provision_jobs],
-        sensors=[automation.publication_sensor(Home(path=str(settings.home)))],
+        sensors=[automation.publication_sensor(home), quality.quality_sensor(home)],
         schedules=[automation.weekly],
         resources={
-            "home": Home(path=str(settings.home)),
+            "home": home,
             "portal": Portal(
                 base_url=settings.datasf_base_url,
                 app_token=_secret(settings, "datasf_app_token"),

@@ -40,14 +40,29 @@ def run(environment: Mapping[str, str]) -> int:
     if code or checks_failed:
         console.print(f"[bold red]The run failed[/] after {seconds:.0f} s. The end of {_shown(log)}:\n")
         console.print("\n".join(log.read_text(encoding="utf-8").splitlines()[-25:]), markup=False, highlight=False)
+        _write_quality(environment)
+        console.print(f"Every check: [bold]{_shown(home / 'quality.html')}[/]", soft_wrap=True)
         return code or 1
     console.print(f"Done in {seconds:.0f} s. Dashboard: [bold]{_shown(home / 'dashboard.html')}[/]", soft_wrap=True)
+    console.print(f"Every check: {_shown(home / 'quality.html')}", soft_wrap=True)
     console.print(
         "Look closer: `make dev` (Dagster's UI), or `sf-transactions local up`, "
         '`eval "$(sf-transactions local env)"` and `sf-transactions report`',
         soft_wrap=True,
     )
     return 0
+
+
+def _write_quality(environment: Mapping[str, str]) -> None:
+    """The page of all checks, which a run that failed does not make itself."""
+    import dagster as dg
+
+    from sf_transactions.assets.quality import write_quality
+    from sf_transactions.definitions import defs
+    from sf_transactions.resources.home import Home
+
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        write_quality(instance, defs.resolve_asset_graph(), Home(path=environment["SF_TRANSACTIONS_HOME"]))
 
 
 def _shown(path: Path) -> Path:

@@ -1,6 +1,8 @@
 """report/quality: the results of all checks as a page that people can read."""
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +17,7 @@ from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard.quality import Checked, build
 from sf_transactions.model import CODE_CROSSWALK, CODE_MAPPING
 from sf_transactions.resources import made
-from sf_transactions.resources.home import Home, read_json, replacing
+from sf_transactions.resources.home import Home, HomeError, read_json, replacing
 
 QUALITY = dg.AssetKey(["report", "quality"])
 
@@ -32,22 +34,42 @@ def report_quality(context: dg.AssetExecutionContext, home: Home) -> Iterator[dg
     """`quality.html`, beside the dashboard: what each check expects, what it observed, the rows that fail, and its last
     runs; what must hold in the output, and what was found in the input. One file that opens without a network.
     """
-    graph = context.op_execution_context.job_def.asset_layer.asset_graph
-    specs = [graph.get_check_spec(key) for key in sorted(graph.asset_check_keys, key=str)]
-    checked = [_checked(context.instance, spec) for spec in specs]
-    source = read_json(home.source(context.partition_keys[-1]), "raw/transactions")["source"]
-    page = build(checked, source, context.run.run_id, time.strftime("%Y-%m-%d %H:%M", time.gmtime()), _appendix(home))
-    with replacing(home.quality) as incoming:
-        incoming.write_text(page, encoding="utf-8")
-    states = [check.state for check in checked]
+    states = write_quality(context.instance, context.op_execution_context.job_def.asset_layer.asset_graph, home)
     yield dg.MaterializeResult(
         asset_key=QUALITY,
         metadata={
             "page": dg.MetadataValue.url(home.quality.resolve().as_uri()),
             "path": dg.MetadataValue.path(str(home.quality)),
-            **{f"checks_{state.replace(' ', '_')}": states.count(state) for state in dict.fromkeys(states)},
+            **{f"checks_{state.replace(' ', '_')}": count for state, count in states.items()},
         },
     )
+
+
+def quality_sensor(home: Home) -> dg.SensorDefinition:
+    """The sensor that writes the page of this home. It takes no lock: another run may have begun."""
+
+    @dg.run_failure_sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+    def quality_of_a_failed_run(context: dg.RunFailureSensorContext) -> None:
+        """Writes the quality page after a run that failed, when it is wanted most: its own asset is not made then."""
+        from sf_transactions.definitions import defs
+
+        write_quality(context.instance, defs.resolve_asset_graph(), home)
+
+    return quality_of_a_failed_run
+
+
+def write_quality(instance: dg.DagsterInstance, graph, home: Home) -> dict[str, int]:
+    """Writes the page of all checks of an asset graph as of now. Returns how many are in which state."""
+    specs = [graph.get_check_spec(key) for key in sorted(graph.asset_check_keys, key=str)]
+    checked = [_checked(instance, spec) for spec in specs]
+    sources = sorted(home.root.glob("raw/fiscal_year=*/source.json"))
+    source = read_json(sources[-1], "raw/transactions")["source"] if sources else "nothing fetched yet"
+    runs = instance.get_runs(limit=1)
+    when = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    page = build(checked, source, runs[0].run_id if runs else "", when, _appendix(home))
+    with replacing(home.quality) as incoming:
+        incoming.write_text(page, encoding="utf-8")
+    return dict(Counter(check.state for check in checked))
 
 
 def _checked(instance: dg.DagsterInstance, spec: dg.AssetCheckSpec) -> Checked:
@@ -88,18 +110,21 @@ def _observed(evaluation) -> str:
 
 
 def _appendix(home: Home) -> dict[str, list[dict]]:
-    """What the codes and the load look like."""
-    profile = read_json(home.profile, "codes/profile")
-    crosswalk = made.facts(home.star(CODE_CROSSWALK.name), "codes/code_crosswalk")["told"]
-    mapping = made.facts(home.star(CODE_MAPPING.name), "codes/code_mapping")["told"]
-    return {
-        "Why names keep their codes": [
-            {"reason": reason, "names": count} for reason, count in mapping["names_by_reason"].items()
-        ],
-        "How much of the codes before FY2018 is matched with one since": crosswalk["coverage"],
-        "Fiscal years": [{"fiscal_year": year, **facts} for year, facts in profile["years"].items()],
-        "Columns": [{"column": name, **facts} for name, facts in profile["columns"].items()],
-    }
+    """What the codes and the load look like, as far as they were made."""
+    found: dict[str, list[dict]] = {}
+    with contextlib.suppress(HomeError):
+        told = made.facts(home.star(CODE_MAPPING.name), "codes/code_mapping")["told"]
+        found["Why names keep their codes"] = [
+            {"reason": reason, "names": count} for reason, count in told["names_by_reason"].items()
+        ]
+    with contextlib.suppress(HomeError):
+        told = made.facts(home.star(CODE_CROSSWALK.name), "codes/code_crosswalk")["told"]
+        found["How much of the codes before FY2018 is matched with one since"] = told["coverage"]
+    with contextlib.suppress(HomeError):
+        profile = read_json(home.profile, "codes/profile")
+        found["Fiscal years"] = [{"fiscal_year": year, **facts} for year, facts in profile["years"].items()]
+        found["Columns"] = [{"column": name, **facts} for name, facts in profile["columns"].items()]
+    return found
 
 
 assets = [report_quality]

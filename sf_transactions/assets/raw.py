@@ -79,19 +79,20 @@ def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Port
         add_totals(totals, apart)
         found |= {(year, side): total for side, total in totals.items()}
     unknown = {key: total for key, total in pull.published.items() if key[0] not in FISCAL_YEARS.get_partition_keys()}
+    rows = sum(total.rows for total in found.values())
     severity = dg.AssetCheckSeverity.WARN if ingestion.continue_without_quarantined else dg.AssetCheckSeverity.ERROR
     yield from checks.settle(
         checks.result(RAW, "expected_columns", columns=len(PUBLISHED_NAMES)),
-        checks.result(RAW, "control_totals", checks.differences(expected, found, ("portal", "raw"))),
+        checks.result(RAW, "control_totals", checks.differences(expected, found, ("portal", "raw")), of=len(expected)),
         checks.result(RAW, "known_fiscal_years", _unknown(portal, unknown), severity),
-        checks.result(RAW, "known_form", _set_apart(home, pull.sources), severity),
+        checks.result(RAW, "known_form", _set_apart(home, pull.sources), severity, of=rows),
         checks.result(RAW, "no_new_columns", _new_columns(pull.metadata), dg.AssetCheckSeverity.WARN),
         checks.result(RAW, "expected_types", _other_types(pull.metadata), dg.AssetCheckSeverity.WARN),
     )
     yield dg.MaterializeResult(
         asset_key=RAW,
         metadata={
-            "dagster/row_count": sum(total.rows for total in found.values()) - quarantined,
+            "dagster/row_count": rows - quarantined,
             "quarantined_rows": quarantined,
             "published_at": dg.MetadataValue.timestamp(float(pull.metadata.rows_updated_at)),
             "source": f"{pull.metadata.name} ({portal.base_url})",

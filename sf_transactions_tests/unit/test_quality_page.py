@@ -1,6 +1,12 @@
 from html.parser import HTMLParser
 
+import dagster as dg
+import pandas as pd
+
+from sf_transactions import checks
+from sf_transactions.assets.quality import quality_sensor, write_quality
 from sf_transactions.dashboard.quality import Checked, build
+from sf_transactions.resources.home import Home
 
 PASSED = Checked("star/fund", "schema", "Columns.", True, "passed", "0 of 5 fail", [], [("2026-11-25 02:00", "0")])
 FAILED = Checked(
@@ -51,3 +57,38 @@ def test_the_page_shows_every_check_failed_ones_first_and_needs_no_network():
 
 def test_nothing_to_show_is_a_page_too():
     assert "What must hold" in " ".join(read(build([], "", "", "", {"Empty": []})).text)
+
+
+def test_after_a_run_that_failed_the_page_says_why(tmp_path):
+    key = dg.AssetKey(["star", "fund"])
+
+    @dg.asset(key=key, check_specs=checks.specs(key, {"schema": "No nulls.", "many_to_one": "One code."}))
+    def fund():
+        yield from checks.settle(checks.result(key, "schema", pd.DataFrame({"fund": ["Trust"]}), of=4))
+        raise AssertionError("a failing check stops the asset")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not dg.materialize([fund], instance=instance, raise_on_error=False).success
+        states = write_quality(instance, dg.Definitions([fund]).resolve_asset_graph(), Home(path=str(tmp_path)))
+    assert states == {"failed": 1, "not run": 1}
+    words = read((tmp_path / "quality.html").read_text(encoding="utf-8")).text
+    assert "1 of 4 fail (25.00%). 1 row fails, first: fund Trust" in words
+    assert "Trust" in words and "Not run" in words
+
+
+def test_the_sensor_writes_the_page_after_a_failed_run(tmp_path):
+    @dg.op
+    def fails():
+        raise ValueError("no")
+
+    @dg.job
+    def load():
+        fails()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = load.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            "quality_of_a_failed_run", result.get_run_failure_event(), instance, result.dagster_run
+        ).for_run_failure()
+        quality_sensor(Home(path=str(tmp_path)))(context)
+    assert "What must hold" in (tmp_path / "quality.html").read_text(encoding="utf-8")
