@@ -1,4 +1,4 @@
-"""The pictures of the dashboard in `docs/`: `python -m sf_transactions_tests.browser.screenshots DASHBOARD [FOLDER]`."""
+"""The pictures of the dashboard in `docs/`: `python -m sf_transactions_tests.browser.screenshots PAGE [FOLDER]`."""
 
 import shutil
 import sys
