@@ -116,7 +116,9 @@ def _metadata(connection: "redshift_connector.Connection", view: str, found: "pd
     columns = list(fetch(connection, f"select * from {SCHEMA}.{view} where 1 = 0"))
     largest = next(name for name in ("spending", "revenue", "amount", "transactions") if name in columns)
     preview = fetch(
-        connection, f"select * from {SCHEMA}.{view} order by fiscal_year desc, {largest} desc limit {SHOWN}"
+        connection,
+        f"select * from {SCHEMA}.{view} where fiscal_year >= {_first_shown(found)}"
+        f" order by fiscal_year desc, {largest} desc limit {SHOWN}",
     )
     metadata: dict[str, Any] = {
         "dagster/row_count": int(found["view_rows"].sum()),
@@ -126,6 +128,13 @@ def _metadata(connection: "redshift_connector.Connection", view: str, found: "pd
         metadata["data_as_of"] = str(preview["data_as_of"].iloc[0])
     chart = charts.picture_of_view(view, lambda statement: fetch(connection, statement))
     return metadata | ({"chart": dg.MetadataValue.md(chart)} if chart else {})
+
+
+def _first_shown(found: "pd.DataFrame") -> int:
+    """The fiscal year from which on a view has the rows of a preview, so that no other needs to be added up."""
+    years = found.groupby("fiscal_year")["view_rows"].sum().sort_index(ascending=False).cumsum()
+    enough = years[years >= SHOWN]
+    return int(enough.index[0] if len(enough) else min(years.index, default=0))
 
 
 assets = [report_views]

@@ -15,7 +15,7 @@ function renderExplore(found, figure, open, go) {
   renderBreadcrumb(state, tree, go);
   byId("explore-count").textContent = `${counted(members.length)} ${plural[levelTitle(tree, level)]}`
     .replace(/^1 (.*)s$/, "1 $1");
-  const largest = members.reduce((most, entry) => Math.max(most, ...lengths(state, entry)), 0);
+  const largest = members.reduce((most, entry) => Math.max(most, ...lengths(state, entry).map(([, length]) => length)), 0);
   const ordinary = members.filter((entry) => !entry.adjustment), apart = members.filter((entry) => entry.adjustment);
   const limit = open ? Infinity : ROWS_AT_ONCE;
   const row = (entry) => memberRow(found, figure, entry, largest, go);
@@ -37,10 +37,11 @@ function renderExplore(found, figure, open, go) {
   byId("explore-more").textContent = `Show all ${counted(ordinary.length)} ${plural[levelTitle(tree, level)]}`;
 }
 
-/** The bars of an entry, none of them negative. */
+/** The bars of an entry, by side: of positive amounts, and none of a transfer adjustment. */
 function lengths(state, entry) {
   if (entry.adjustment) return [];
-  return (state.side === "both" ? ["revenue", "spending"] : [state.side]).map((side) => Math.max(0, dollars(entry[side])));
+  const sides = state.side === "both" ? ["revenue", "spending"] : [state.side];
+  return sides.map((side) => [side, dollars(entry[side])]).filter(([, length]) => length > 0);
 }
 
 function renderBreadcrumb(state, tree, go) {
@@ -56,7 +57,7 @@ function heading(state, key, title, kind, go) {
   const descends = state.sort === `-${key}`, ascends = state.sort === key;
   const defaulted = state.sort === DEFAULT_SORT && key === (state.side === "both" ? "spending" : "amount");
   const next = descends || defaulted ? key : `-${key}`;
-  return el("th", { scope: "col", class: kind ? "number" : "name", "aria-sort": ascends ? "ascending" : descends || defaulted ? "descending" : null },
+  return el("th", { scope: "col", class: kind ? `number ${key}` : "name", "aria-sort": ascends ? "ascending" : descends || defaulted ? "descending" : null },
     el("button", { type: "button", class: "sort", onclick: () => go({ sort: key === "name" && !ascends ? key : next }, `sort-${key}`), id: `sort-${key}` }, title));
 }
 
@@ -68,9 +69,9 @@ function memberRow(found, figure, entry, largest, go) {
     el("th", { scope: "row" },
       deeper ? el("button", { type: "button", class: "link", onclick: () => go({ paths: { ...state.paths, [tree.name]: path } }) }, entry.name) : el("span", {}, entry.name),
       el("span", { class: "code" }, entry.code),
-      bars.some((length) => length > 0) && el("div", { class: "bars", "aria-hidden": "true" }, ...bars.map((length, i) => {
-        const bar = el("i", { class: state.side === "both" ? ["revenue", "spending"][i] : state.side });
-        bar.style.width = largest ? `${(100 * length) / largest}%` : "0";
+      bars.length > 0 && el("div", { class: "bars", "aria-hidden": "true" }, ...bars.map(([side, length]) => {
+        const bar = el("i", { class: side });
+        bar.style.width = `${(100 * length) / largest}%`;
         return bar;
       }))),
     ...measured.map(([key, , kind]) => valueCell(state, entry[key], kind, key, figure)));

@@ -112,7 +112,7 @@ function trendFigure(found) {
         label: point.year === lastClosed ? point.side : "", dy: labels.length < 2 || data.sides.indexOf(point.side) === upper ? -16 : 20,
       })),
       change: crossesChange(data, data.years) ? [{ at: data.change_year - 0.5, text: `${fiscalYear(data.change_year)}:|new chart|of accounts` }] : [],
-      period: years.length ? [{ from: years[0] - 0.5, to: years.at(-1) + 0.5 }] : [],
+      period: years.length && state.span !== "all" ? [{ from: years[0] - 0.5, to: years.at(-1) + 0.5 }] : [],
       years: byYear.map((of) => ({ from: of[0].year - 0.5, to: of[0].year + 0.5, year: of[0].year, told: told(of) })),
     },
     sql: statement(data, state, { by: ["t.fiscal_year"], measures: state.side === "both" ? BOTH : ["sum(t.amount) AS amount"], years: null }),
@@ -166,7 +166,7 @@ function exploreFigure(found) {
     ? { revenue: apart.revenue.cents, spending: apart.spending.cents, net: apart.revenue.cents - apart.spending.cents, rows: apart.revenue.rows + apart.spending.rows }
     : { amount: apart[state.side].cents, share: null, change: null, rows: apart[state.side].rows };
   return {
-    id: "explore", tree, level: cube.level, members, measured, sumRow, apartRow, whole,
+    id: "explore", title: `Look closer: ${plural[name]}`, tree, level: cube.level, members, measured, sumRow, apartRow, whole,
     columns: [[name, TEXT], ["Code", TEXT], ...measured.map(([, title, kind]) => [title, kind])],
     rows: members.map((entry) => [entry.name, entry.code, ...measured.map(([of]) => entry[of])]),
     sql: statement(data, state, { by: [column(tree, cube.level), codeColumn(tree, cube.level)],

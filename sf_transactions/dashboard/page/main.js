@@ -127,7 +127,7 @@ function announce(figure) {
 }
 
 function showSql(figure) {
-  byId("sql-title").textContent = `The SQL behind \u201c${figure.title ?? "this table"}\u201d`;
+  byId("sql-title").textContent = `The SQL behind \u201c${figure.title}\u201d`;
   byId("sql-text").textContent = figure.sql;
   byId("sql").showModal();
 }
