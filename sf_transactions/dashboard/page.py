@@ -1,6 +1,6 @@
 """`dashboard.html`, assembled: one file that opens from disk and asks no server for anything.
 
-Its sources lie in `page/`, its charts in `charts/`. What it carries is every fact row (`payload`), the chart library,
+Its sources lie in `web/`, its charts in `charts/`. What it carries is every fact row (`payload`), the chart library,
 and nothing that identifies a row or a member of the star.
 """
 
@@ -32,7 +32,7 @@ from sf_transactions.model import (
 )
 
 HERE = Path(__file__).parent
-SOURCES = HERE / "page"
+SOURCES = HERE / "web"
 # In the order in which they build on each other; together they are one module.
 SCRIPTS = ("money", "data", "state", "query", "sql", "figures", "csv", "dom", "draw", "search", "explore", "main")
 # Tab and alias in SQL of each hierarchy.

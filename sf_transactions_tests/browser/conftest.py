@@ -34,8 +34,10 @@ def pytest_collection_modifyitems(items) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory) -> Iterator[Any]:
+@pytest.fixture(
+    scope="module"
+)  # after the stand-ins of a module: Dagster does not like to run inside Playwright's loop
+def chromium() -> Iterator[Any]:
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(f"no Chromium on this machine: install one of {', '.join(NAMES)}, or set CHROMIUM to its path")
