@@ -89,7 +89,8 @@ def control_totals(table: "pa.Table") -> dict[str, ControlTotal]:
 
     whole = cents(table["amount"])
     # A sum of large amounts may exceed int64, and pyarrow would not say so: sum the two halves apart.
-    halves = {"side": table["revenue_or_spending"], "high": whole >> 32, "low": whole & 0xFFFFFFFF}
+    sides = table["revenue_or_spending"].cast(pa.string())  # chunks may have dictionaries of their own
+    halves = {"side": sides, "high": whole >> 32, "low": whole & 0xFFFFFFFF}
     sums = pa.table(halves).group_by("side").aggregate([("high", "sum"), ("low", "sum"), ("low", "count")])
     return {
         row["side"]: ControlTotal(row["low_count"], dollars((row["high_sum"] << 32) + row["low_sum"]))

@@ -69,6 +69,19 @@ def test_every_dollar_of_the_portal_is_in_the_warehouse_and_every_check_passes(s
     assert {(year, side): (int(rows), Decimal(amount)) for year, side, rows, amount in found} == expected
 
 
+@pytest.mark.full
+def test_years_as_large_as_the_citys_arrive(tmp_path):
+    """Their files have several row groups, each with a dictionary of its own: what small samples never have."""
+    served = Portal(generate(54_000, years=range(2024, 2026))).start()
+    try:
+        with pipeline(tmp_path / "home") as large:
+            run = large.run(served.url, 2024, 2025)
+            assert run.success, run.errors
+            assert large.query("select count(*) from report.transaction") == [(54_000,)]
+    finally:
+        served.stop()
+
+
 def test_a_total_can_be_asked_by_the_codes_as_published_and_by_every_dimension(loaded):
     rows = TABLE.select(["fiscal_year", "fund_code", "department", "amount"]).to_pylist()
     expected: dict[tuple[str, str], Decimal] = {}

@@ -91,3 +91,13 @@ def test_control_totals_count_and_sum_each_side(rows):
 def test_totals_beyond_64_bits_are_exact():
     table = published(*[{"amount": "9999999999999999.99"}] * 20)
     assert control_totals(table) == {"Spending": ControlTotal(20, Decimal("199999999999999999.80"))}
+
+
+def test_totals_of_chunks_that_have_dictionaries_of_their_own_are_those_of_their_texts():
+    sides = [["Revenue", "Spending"], ["Spending", "Revenue"]]
+    chunks = pa.chunked_array([pa.array(chunk).dictionary_encode() for chunk in sides])
+    table = pa.table({"revenue_or_spending": chunks, "amount": ["1", "2", "3", "4.5"]})
+    assert control_totals(table) == {
+        "Revenue": ControlTotal(2, Decimal("5.50")),
+        "Spending": ControlTotal(2, Decimal("5.00")),
+    }
