@@ -5,26 +5,18 @@ from typing import Any
 
 from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import Desired
-from sf_transactions.provision.resource import Change, Resource, is_gone
+from sf_transactions.provision.resource import Change, Named, Resource, unless_gone
 
 
-class Catalog(Resource):
+class Catalog(Named):
     kind = "Glue database"
-
-    def __init__(self, aws: Aws, want: Desired, name: str) -> None:
-        super().__init__(aws, want)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     @classmethod
     def owned(cls, aws: Aws, want: Desired) -> Iterator[Resource]:
         for page in aws.client("glue").get_paginator("get_databases").paginate():
-            for found in page["DatabaseList"]:
-                database = cls(aws, want, found["Name"])
-                if is_ours(database.tags(found), want.owner):
+            for listed in page["DatabaseList"]:
+                database = cls(aws, want, listed["Name"])
+                if is_ours(database.tags(listed), want.owner):
                     yield database
 
     @property
@@ -40,14 +32,8 @@ class Catalog(Resource):
         return f"arn:{self.want.partition}:glue:{self.want.region}:{self.want.account}:database/{self.name}"
 
     def find(self) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            return self.aws.client("glue").get_database(Name=self.name)["Database"]
-        except ClientError as error:
-            if is_gone(error, "EntityNotFoundException"):
-                return None
-            raise
+        answer = unless_gone(self.aws.client("glue").get_database, "EntityNotFoundException", Name=self.name)
+        return answer["Database"] if answer else None
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(self.aws.client("glue").get_tags(ResourceArn=self.arn)["Tags"])

@@ -8,7 +8,7 @@ from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import OWNER_TAG, REDSHIFT_PORT, Desired
 from sf_transactions.provision.errors import ProvisionError
 from sf_transactions.provision.network import security_group
-from sf_transactions.provision.resource import Change, Resource, is_gone, once_role_is_known, wait
+from sf_transactions.provision.resource import Change, Resource, once_role_is_known, unless_gone, wait
 from sf_transactions.provision.roles import role_arn
 
 SECONDS = 3600  # to create, resize or delete a cluster
@@ -29,8 +29,8 @@ class Cluster(Resource):
         return self.cluster.name
 
     def find(self) -> dict[str, Any] | None:
-        found = describe(self.aws, self.name)
-        return None if found and found.get("ClusterStatus") == "deleting" else found
+        described = describe(self.aws, self.name)
+        return None if described and described.get("ClusterStatus") == "deleting" else described
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(found.get("Tags"))
@@ -154,7 +154,7 @@ class Cluster(Resource):
     def delete(self, found: Any, snapshot: str | None = None) -> None:
         """With a last snapshot of this name, or without one."""
         last = {"FinalClusterSnapshotIdentifier": snapshot} if snapshot else {}
-        if _status(self.aws, self.name) != "deleting":
+        if _status(self.aws, self.name) not in (None, "deleting"):
             self.aws.client("redshift").delete_cluster(
                 ClusterIdentifier=self.name, SkipFinalClusterSnapshot=not snapshot, **last
             )
@@ -171,16 +171,10 @@ class Cluster(Resource):
 
 
 def describe(aws: Aws, name: str) -> dict[str, Any] | None:
-    from botocore.exceptions import ClientError
-
-    try:
-        return aws.client("redshift").describe_clusters(ClusterIdentifier=name)["Clusters"][0]
-    except ClientError as error:
-        if is_gone(error, *GONE):
-            return None
-        raise
+    answer = unless_gone(aws.client("redshift").describe_clusters, *GONE, ClusterIdentifier=name)
+    return answer["Clusters"][0] if answer else None
 
 
 def _status(aws: Aws, name: str) -> str | None:
-    found = describe(aws, name)
-    return found["ClusterStatus"] if found else None
+    described = describe(aws, name)
+    return described["ClusterStatus"] if described else None

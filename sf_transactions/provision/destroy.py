@@ -11,7 +11,7 @@ from sf_transactions.provision.cluster import Cluster
 from sf_transactions.provision.desired import Desired, desired
 from sf_transactions.provision.errors import ProvisionError, explained
 from sf_transactions.provision.resource import Resource
-from sf_transactions.provision.serverless import Namespace
+from sf_transactions.provision.serverless import Namespace, Workgroup
 from sf_transactions.settings import Settings
 
 # A teardown needs neither of these, so that it does not ask for them.
@@ -104,8 +104,10 @@ def _foreign(aws: Aws, want: Desired) -> Iterator[tuple[str, str]]:
 
 
 def delete_with_snapshot(resource: Resource, keep_data: bool) -> None:
-    """Deletes it, after a last snapshot where it holds data that is to be kept."""
-    found = resource.find() or {}
+    """Deletes it, with a last snapshot where it holds data that is to be kept. What is gone meanwhile is passed over."""
+    found = resource.find()
+    if found is None and not isinstance(resource, Cluster | Namespace | Workgroup):
+        return  # those may be on their way out, and are waited for
     if isinstance(resource, Cluster | Namespace):
         name = f"{resource.name}-final-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         resource.delete(found, name if keep_data else None)

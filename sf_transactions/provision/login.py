@@ -12,36 +12,16 @@ from sf_transactions.provision import desired
 from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import OWNER_TAG, Desired
 from sf_transactions.provision.errors import ProvisionError
-from sf_transactions.provision.resource import Change, Resource, is_gone, once_role_is_known
+from sf_transactions.provision.resource import Change, Named, Resource, once_role_is_known, unless_gone
 from sf_transactions.provision.roles import role_arn
 
+GONE = "ResourceNotFoundException"
 RUNTIME, SECONDS, MEGABYTES = "python3.13", 25, 256
 LOG_DAYS = 90
 INVOKE = "transfer-family"  # the statement that lets Transfer Family call the function
 
 
-class _Named(Resource):
-    def __init__(self, aws: Aws, want: Desired, name: str) -> None:
-        super().__init__(aws, want)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def _found(self, service: str, operation: str, gone: str, **asked: Any) -> Any | None:
-        """AWS's answer, or None when there is no such resource."""
-        from botocore.exceptions import ClientError
-
-        try:
-            return getattr(self.aws.client(service), operation)(**asked)
-        except ClientError as error:
-            if is_gone(error, gone):
-                return None
-            raise
-
-
-class Secret(_Named):
+class Secret(Named):
     """The provider's client secret. Without one in the settings, what is kept stays."""
 
     kind = "secret"
@@ -51,7 +31,7 @@ class Secret(_Named):
         self._value = value
 
     def find(self) -> Any | None:
-        return self._found("secretsmanager", "describe_secret", "ResourceNotFoundException", SecretId=self.name)
+        return unless_gone(self.aws.client("secretsmanager").describe_secret, GONE, SecretId=self.name)
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(found.get("Tags"))
@@ -82,14 +62,14 @@ class Secret(_Named):
                     yield cls(aws, want, found["Name"], None)
 
 
-class Table(_Named):
+class Table(Named):
     """The counts by which logins are limited; each forgets itself."""
 
     kind = "table"
 
     def find(self) -> Any | None:
-        found = self._found("dynamodb", "describe_table", "ResourceNotFoundException", TableName=self.name)
-        return found["Table"] if found else None
+        answer = unless_gone(self.aws.client("dynamodb").describe_table, GONE, TableName=self.name)
+        return answer["Table"] if answer else None
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(self.aws.client("dynamodb").list_tags_of_resource(ResourceArn=found["TableArn"])["Tags"])
@@ -126,12 +106,12 @@ class Table(_Named):
         for page in aws.client("dynamodb").get_paginator("list_tables").paginate():
             for name in page["TableNames"]:
                 table = cls(aws, want, name)
-                found = table.find()
-                if found and is_ours(table.tags(found), want.owner):
+                described = table.find()
+                if described and is_ours(table.tags(described), want.owner):
                     yield table
 
 
-class LogGroup(_Named):
+class LogGroup(Named):
     """The function's log: made here, because Lambda would make one that is kept for ever."""
 
     kind = "log group"
@@ -168,7 +148,7 @@ class LogGroup(_Named):
                     yield group
 
 
-class Function(_Named):
+class Function(Named):
     """The function, deployed from this package, which Transfer Family alone may call."""
 
     kind = "function"
@@ -182,7 +162,7 @@ class Function(_Named):
         return self.want.arn("lambda", f"function:{self.name}")
 
     def find(self) -> Any | None:
-        return self._found("lambda", "get_function", "ResourceNotFoundException", FunctionName=self.name)
+        return unless_gone(self.aws.client("lambda").get_function, GONE, FunctionName=self.name)
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(found.get("Tags"))
@@ -256,7 +236,7 @@ class Function(_Named):
 
     def _callers(self) -> Iterator[Change]:
         client = self.aws.client("lambda")
-        told = self._found("lambda", "get_policy", "ResourceNotFoundException", FunctionName=self.name)
+        told = unless_gone(client.get_policy, GONE, FunctionName=self.name)
         statements = json.loads(told["Policy"])["Statement"] if told else []
         for statement in statements:
             if statement["Sid"] != INVOKE:

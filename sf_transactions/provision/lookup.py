@@ -1,9 +1,9 @@
 """What a run looks up from AWS by name when the settings give no host: endpoints and the role of COPY."""
 
-from sf_transactions.provision import cluster, serverless
+from sf_transactions.provision import cluster, roles, serverless
 from sf_transactions.provision.aws import Aws, connect
 from sf_transactions.provision.errors import NotProvisioned, explained
-from sf_transactions.provision.resource import is_gone
+from sf_transactions.provision.resource import unless_gone
 from sf_transactions.provision.sftp import server_id
 from sf_transactions.settings import Settings
 
@@ -50,13 +50,9 @@ def redshift_endpoint(settings: Settings, aws: Aws | None = None) -> tuple[str, 
 
 def redshift_role_arn(settings: Settings) -> str:
     """The role that the cluster assumes for COPY. Raises NotProvisioned."""
-    from botocore.exceptions import ClientError
-
     aws = connect(settings)
     with explained(f"role {settings.redshift_role}"):
-        try:
-            return aws.client("iam").get_role(RoleName=settings.redshift_role)["Role"]["Arn"]
-        except ClientError as error:
-            if not is_gone(error, "NoSuchEntity"):
-                raise
-    raise NotProvisioned(f"there is no role {settings.redshift_role}: run `sf-transactions provision`")
+        answer = unless_gone(aws.client("iam").get_role, roles.GONE, RoleName=settings.redshift_role)
+    if answer is None:
+        raise NotProvisioned(f"there is no role {settings.redshift_role}: run `sf-transactions provision`")
+    return answer["Role"]["Arn"]

@@ -8,23 +8,15 @@ from typing import Any
 from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import OWNER_TAG, REDSHIFT_PORT, Desired
 from sf_transactions.provision.errors import code
-from sf_transactions.provision.resource import Change, Resource
+from sf_transactions.provision.resource import Change, Named, Resource
 
 # A deleted cluster's network interfaces hold on to the security group for a while.
 GROUP_SECONDS = 300
 PAUSE_SECONDS = 5.0
 
 
-class SecurityGroup(Resource):
+class SecurityGroup(Named):
     kind = "security group"
-
-    def __init__(self, aws: Aws, want: Desired, name: str) -> None:
-        super().__init__(aws, want)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     @classmethod
     def owned(cls, aws: Aws, want: Desired) -> Iterator[Resource]:

@@ -73,8 +73,28 @@ class Resource(ABC):
         return found
 
 
-def is_gone(error: BaseException, *codes: str) -> bool:
-    return code(error) in codes
+class Named(Resource):
+    """A resource that is known by a name given from outside: of the settings, or as AWS lists it."""
+
+    def __init__(self, aws: Aws, want: Desired, name: str) -> None:
+        super().__init__(aws, want)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+
+def unless_gone(call: Callable[..., Any], *gone: str, **asked: Any) -> Any | None:
+    """What a call answers, or None when it answers by one of these codes that there is no such thing."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call(**asked)
+    except ClientError as error:
+        if code(error) in gone:
+            return None
+        raise
 
 
 def once_role_is_known(call: Callable[[], Any]) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 from sf_transactions.provision import desired
 from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import IAM_PATH, Desired
-from sf_transactions.provision.resource import Change, Resource, is_gone, once_role_is_known
+from sf_transactions.provision.resource import Change, Resource, once_role_is_known, unless_gone
 
+GONE = "NoSuchEntity"
 VERSIONS = 5  # of a policy, at most
 
 
@@ -29,14 +30,8 @@ class Policy(Resource):
         return self.want.iam_arn("policy", self.name)
 
     def find(self) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            return self.aws.client("iam").get_policy(PolicyArn=self.arn)["Policy"]
-        except ClientError as error:
-            if is_gone(error, "NoSuchEntity"):
-                return None
-            raise
+        answer = unless_gone(self.aws.client("iam").get_policy, GONE, PolicyArn=self.arn)
+        return answer["Policy"] if answer else None
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(found.get("Tags"))
@@ -101,14 +96,8 @@ class Role(Resource):
         return [self.want.iam_arn("policy", self.role.policy.name), *self.role.aws_policies]
 
     def find(self) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            return self.aws.client("iam").get_role(RoleName=self.name)["Role"]
-        except ClientError as error:
-            if is_gone(error, "NoSuchEntity"):
-                return None
-            raise
+        answer = unless_gone(self.aws.client("iam").get_role, GONE, RoleName=self.name)
+        return answer["Role"] if answer else None
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(found.get("Tags"))
@@ -180,11 +169,5 @@ class Role(Resource):
 
 def role_arn(aws: Aws, want: Desired, name: str) -> str:
     """The role's ARN as AWS tells it: a role of ours that stands under another path is taken as it is."""
-    from botocore.exceptions import ClientError
-
-    try:
-        return aws.client("iam").get_role(RoleName=name)["Role"]["Arn"]
-    except ClientError as error:
-        if is_gone(error, "NoSuchEntity"):
-            return want.iam_arn("role", name)
-        raise
+    answer = unless_gone(aws.client("iam").get_role, GONE, RoleName=name)
+    return answer["Role"]["Arn"] if answer else want.iam_arn("role", name)

@@ -9,7 +9,7 @@ from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import REDSHIFT_PORT, Desired
 from sf_transactions.provision.errors import ProvisionError
 from sf_transactions.provision.network import security_group
-from sf_transactions.provision.resource import Change, Resource, is_gone, once_role_is_known, wait
+from sf_transactions.provision.resource import Change, Resource, once_role_is_known, unless_gone, wait
 from sf_transactions.provision.roles import role_arn
 
 SECONDS = 1800
@@ -127,7 +127,7 @@ class Namespace(_Serverless):
 
     def delete(self, found: Any, snapshot: str | None = None) -> None:
         last = {"finalSnapshotName": snapshot} if snapshot else {}
-        if self._status() != "DELETING":
+        if self._status() not in (None, "DELETING"):
             self._client.delete_namespace(namespaceName=self.name, **last)
         self._wait_until_gone()
 
@@ -177,18 +177,12 @@ class Workgroup(_Serverless):
         self._wait_until_available()
 
     def delete(self, found: Any) -> None:
-        if self._status() != "DELETING":
+        if self._status() not in (None, "DELETING"):
             self._client.delete_workgroup(workgroupName=self.name)
         self._wait_until_gone()
 
 
 def describe(aws: Aws, kind: str, name: str) -> dict[str, Any] | None:
-    from botocore.exceptions import ClientError
-
     client = aws.client("redshift-serverless")
-    try:
-        return getattr(client, f"get_{kind}")(**{f"{kind}Name": name})[kind]
-    except ClientError as error:
-        if is_gone(error, GONE):
-            return None
-        raise
+    answer = unless_gone(getattr(client, f"get_{kind}"), GONE, **{f"{kind}Name": name})
+    return answer[kind] if answer else None

@@ -8,7 +8,7 @@ from sf_transactions.provision.aws import Aws, is_ours, tags_of
 from sf_transactions.provision.desired import Desired
 from sf_transactions.provision.errors import ProvisionError
 from sf_transactions.provision.keys import Keys, fingerprint, same_key
-from sf_transactions.provision.resource import Change, Resource, is_gone, once_role_is_known
+from sf_transactions.provision.resource import Change, Named, Resource, once_role_is_known, unless_gone
 from sf_transactions.provision.roles import role_arn
 
 GONE = "ResourceNotFoundException"
@@ -109,26 +109,18 @@ class Server(Resource):
         client.delete_server(ServerId=identifier)
 
 
-class User(Resource):
+class User(Named):
     """The one user of the pipeline: a logical home, and the client key of this home."""
 
     kind = "SFTP user"
 
-    def __init__(self, aws: Aws, want: Desired, name: str) -> None:
-        super().__init__(aws, want)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
     @classmethod
     def owned(cls, aws: Aws, want: Desired) -> Iterator[Resource]:
         client = aws.client("transfer")
-        for found in servers(aws, want.owner):
-            if found.get("IdentityProviderType", SERVICE_MANAGED) != SERVICE_MANAGED:
+        for server in servers(aws, want.owner):
+            if server.get("IdentityProviderType", SERVICE_MANAGED) != SERVICE_MANAGED:
                 continue
-            for page in client.get_paginator("list_users").paginate(ServerId=found["ServerId"]):
+            for page in client.get_paginator("list_users").paginate(ServerId=server["ServerId"]):
                 for each in page["Users"]:
                     user = cls(aws, want, each["UserName"])
                     described = user.find()
@@ -136,18 +128,11 @@ class User(Resource):
                         yield user
 
     def find(self) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError
-
         on = server_id(self.aws, self.want.owner)
         if on is None:
             return None
-        try:
-            answer = self.aws.client("transfer").describe_user(ServerId=on, UserName=self.name)
-        except ClientError as error:
-            if is_gone(error, GONE):
-                return None
-            raise
-        return answer["User"] | {"ServerId": on}
+        answer = unless_gone(self.aws.client("transfer").describe_user, GONE, ServerId=on, UserName=self.name)
+        return answer["User"] | {"ServerId": on} if answer else None
 
     def tags(self, found: Any) -> dict[str, str]:
         return tags_of(found.get("Tags"))
@@ -216,23 +201,17 @@ def fingerprint_or_text(body: str) -> str:
 
 def servers(aws: Aws, owner: str) -> Iterator[dict[str, Any]]:
     """Our servers as AWS describes them, found by their tag; one, unless two were provisioned at the same moment."""
-    from botocore.exceptions import ClientError
-
     client = aws.client("transfer")
     for page in client.get_paginator("list_servers").paginate():
         for listed in page["Servers"]:
-            try:
-                found = client.describe_server(ServerId=listed["ServerId"])["Server"]
-            except ClientError as error:
-                if is_gone(error, GONE):  # deleted since it was listed
-                    continue
-                raise
-            if is_ours(tags_of(found.get("Tags")), owner):
-                yield found
+            answer = unless_gone(client.describe_server, GONE, ServerId=listed["ServerId"])
+            # None: deleted since it was listed.
+            if answer and is_ours(tags_of(answer["Server"].get("Tags")), owner):
+                yield answer["Server"]
 
 
 def server_id(aws: Aws, owner: str) -> str | None:
-    return next((found["ServerId"] for found in servers(aws, owner)), None)
+    return next((server["ServerId"] for server in servers(aws, owner)), None)
 
 
 def _same(told: str | None, pinned: str) -> bool:
