@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sf_transactions.provision.aws import Aws
+from sf_transactions.provision.desired import Desired
 from sf_transactions.provision.errors import ProvisionError, explained
 from sf_transactions.provision.keys import Keys, ensure_key, fingerprint, same_key, write_known_hosts
+from sf_transactions.provision.login import Function
 from sf_transactions.provision.lookup import sftp_endpoint
 from sf_transactions.provision.plan import prepared
 from sf_transactions.provision.sftp import User, server_id
@@ -32,31 +34,49 @@ def rotate_client_key(settings: Settings, algorithm: str, say: Callable[[str], o
     """
     with locked(settings.home, "a rotation of keys"):
         aws, want, keys = prepared(settings, say)
-        if want.login:
-            raise ProvisionError(
-                "with SFTP_OIDC_ISSUER the client key is a variable of the login function: put another key at "
-                f"{keys.client_key} and run `sf-transactions provision`"
-            )
-        new = keys.folder / "client_key.next"
+        new, old = keys.folder / "client_key.next", keys.client_public
         public = ensure_key(new, algorithm)
-        with explained("SFTP user"):
-            user = User(aws, want, want.sftp_username)
-            found = user.find_ours()
-            if found is None:
-                raise ProvisionError(f"there is no {user.title}: run `sf-transactions provision`")
-            named = {"ServerId": found["ServerId"], "UserName": user.name}
-            if not any(same_key(key["SshPublicKeyBody"], public) for key in found.get("SshPublicKeys", [])):
-                aws.client("transfer").import_ssh_public_key(SshPublicKeyBody=public, **named)
-        say(f"{user.title} may log in with {fingerprint(public)} too")
+        user = f"SFTP user {want.sftp_username}"
+        with explained(user):
+            _let_in(aws, want, old, public)
+        say(f"{user} may log in with {fingerprint(public)} too")
         _until(f"the new key {fingerprint(public)} does not log in", lambda: _log_in(settings, new))
         _take_place(new, keys.client_key)
         say("the new key logs in, and took the place of the old one")
         time.sleep(OVERLAP_SECONDS)
-        with explained("SFTP user"):
-            for key in (user.find_ours() or {}).get("SshPublicKeys", []):
-                if not same_key(key["SshPublicKeyBody"], public):
-                    aws.client("transfer").delete_ssh_public_key(SshPublicKeyId=key["SshPublicKeyId"], **named)
+        with explained(user):
+            _let_in(aws, want, public)
         say("the old key logs in no more")
+
+
+def _let_in(aws: Aws, want: Desired, *keys: str) -> None:
+    """The user logs in by these keys and no others: keys of Transfer Family, or of the identity provider's function.
+
+    Raises ProvisionError when neither is there.
+    """
+    if want.login:
+        _set_right(Function(aws, want, want.login, keys))
+        return
+    user = User(aws, want, want.sftp_username)
+    found = user.find_ours()
+    if found is None:
+        raise ProvisionError(f"there is no {user.title}: run `sf-transactions provision`")
+    client, named = aws.client("transfer"), {"ServerId": found["ServerId"], "UserName": user.name}
+    held = found.get("SshPublicKeys", [])
+    for key in keys:
+        if not any(same_key(each["SshPublicKeyBody"], key) for each in held):
+            client.import_ssh_public_key(SshPublicKeyBody=key, **named)
+    for each in held:
+        if not any(same_key(each["SshPublicKeyBody"], key) for key in keys):
+            client.delete_ssh_public_key(SshPublicKeyId=each["SshPublicKeyId"], **named)
+
+
+def _set_right(function: Function) -> None:
+    found = function.find_ours()
+    if found is None:
+        raise ProvisionError(f"there is no {function.title}: run `sf-transactions provision`")
+    for change in function.drift(found):
+        change.do()
 
 
 def rotate_host_key(settings: Settings, algorithm: str, say: Callable[[str], object]) -> None:

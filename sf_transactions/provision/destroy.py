@@ -104,7 +104,7 @@ def _foreign(aws: Aws, want: Desired) -> Iterator[tuple[str, str]]:
 
 
 def delete_with_snapshot(resource: Resource, keep_data: bool) -> None:
-    """Deletes it, with a last snapshot where it holds data that is to be kept. What is gone meanwhile is passed over."""
+    """Deletes it, with a last snapshot where it holds data to keep. What is gone meanwhile is passed over."""
     found = resource.find()
     if found is None and not isinstance(resource, Cluster | Namespace | Workgroup):
         return  # those may be on their way out, and are waited for

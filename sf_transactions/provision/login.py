@@ -153,9 +153,13 @@ class Function(Named):
 
     kind = "function"
 
-    def __init__(self, aws: Aws, want: Desired, login: desired.Login) -> None:
+    def __init__(
+        self, aws: Aws, want: Desired, login: desired.Login, client_keys: tuple[str, ...] | None = None
+    ) -> None:
+        """`client_keys` are those of the pipeline's own user: the one of this home, or two while it is rotated."""
         super().__init__(aws, want, login.name)
         self.login = login
+        self._client_keys = client_keys or (want.client_public_key,)
 
     @property
     def arn(self) -> str:
@@ -180,7 +184,7 @@ class Function(Named):
 
     @property
     def _variables(self) -> dict[str, str]:
-        keys = {self.want.sftp_username: [self.want.client_public_key]}
+        keys = {self.want.sftp_username: list(self._client_keys)}
         return {
             "ISSUER": self.login.issuer,
             "CLIENT_ID": self.login.client_id,

@@ -13,7 +13,7 @@ import boto3
 import paramiko
 import pytest
 
-from sf_transactions import identity
+from sf_transactions import identity, rotation
 from sf_transactions.identity import handler
 from sf_transactions.local import standins
 from sf_transactions.local.oidc import LOCKED_AFTER, OidcProvider, Person
@@ -21,7 +21,7 @@ from sf_transactions.local.ports import Ports
 from sf_transactions.provision.apply import provision
 from sf_transactions.provision.destroy import teardown
 from sf_transactions.provision.plan import plan
-from sf_transactions.resources.transfer import Transfer
+from sf_transactions.resources.transfer import Transfer, TransferError
 from sf_transactions.settings import SettingsError
 from sf_transactions_tests.integration.moto_aws import ACCOUNT, changes, city_books, clients_made_once, moto_aws, quiet
 
@@ -203,6 +203,21 @@ def test_the_answer_is_what_transfer_family_takes_and_its_policy_reaches_the_fol
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["people/ada/", "people/ada/*"]}}
     denied = boto3.client("transfer").test_identity_provider(**asked | {"UserPassword": "wrong"})
     assert denied["Response"] == "{}"
+
+
+@pytest.mark.full
+def test_the_pipeline_s_own_key_is_rotated(idp, monkeypatch, tmp_path):
+    settings, _ = idp
+    monkeypatch.setattr(rotation, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(rotation, "OVERLAP_SECONDS", 0.1)
+    old = tmp_path / "old"
+    old.write_bytes((settings.home / "keys" / "client_key").read_bytes())
+    rotation.rotate_client_key(settings, "ed25519", quiet)
+    with Transfer.from_settings(settings).connect():
+        pass
+    with pytest.raises(TransferError), Transfer.from_settings(settings, client_key=old).connect():
+        pass
+    assert not plan(settings).changes
 
 
 def test_a_function_that_fails_lets_nobody_in(idp):
