@@ -15,7 +15,7 @@ from rich.table import Table
 from sf_transactions.model import fiscal_years
 
 MATERIALIZE = (sys.executable, "-m", "dagster", "asset", "materialize", "-m", "sf_transactions")
-STAGES = ("raw", "codes", "star", "s3", "redshift", "report")
+STAGES = ("raw", "codes", "star", "s3", "redshift", "catalog", "report")
 
 
 def run(environment: Mapping[str, str]) -> int:
@@ -86,7 +86,7 @@ def _summary(console: Console, environment: Mapping[str, str]) -> int:
     stages: dict[str, float] = defaultdict(float)
     for step in steps:
         if step.start_time and step.end_time:
-            stages[step.step_key.split("__")[0]] += step.end_time - step.start_time
+            stages[step.step_key.partition("_")[0]] += step.end_time - step.start_time
     table = Table("stage", "seconds", title="Seconds a stage")
     for stage in STAGES:
         table.add_row(stage, f"{stages.get(stage, 0.0):.2f}")

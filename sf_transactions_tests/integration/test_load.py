@@ -41,6 +41,7 @@ def loads(loaded) -> int:
     return loaded.query(f"select count(*) from {LOAD.qualified}")[0][0]
 
 
+@pytest.mark.full
 def test_a_lost_connection_is_tried_again_within_the_run(loaded, portal):
     before, count = loaded.state(), loads(loaded)
     lost: list[str] = []
@@ -118,6 +119,7 @@ def test_a_load_that_waits_too_long_says_for_what(loaded):
         assert time.monotonic() - began >= 0.1
 
 
+@pytest.mark.full
 def test_a_load_of_other_years_that_came_in_between_is_told_and_nothing_is_loaded(loaded, portal):
     assert loaded.run(portal.url, 2018).success
     loaded.execute("update report.fund_evidence set row_count = row_count + 1 where fiscal_year = 2017")

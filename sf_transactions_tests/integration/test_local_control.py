@@ -77,6 +77,7 @@ def test_up_again_keeps_the_process_and_what_it_holds(home):
     assert client("s3", settings).get_object(Bucket="sf-transactions-local", Key="kept")["Body"].read() == b"x"
 
 
+@pytest.mark.full
 def test_two_ups_at_once_start_one_process(home):
     settings = home()
     up = [sys.executable, "-c", "import sys; from sf_transactions.cli import main; main(['local', 'up'])"]
@@ -101,6 +102,7 @@ def test_a_restart_keeps_ports_and_password_and_is_provisioned_anew(home):
     assert len(client("redshift", settings).describe_clusters()["Clusters"]) == 1
 
 
+@pytest.mark.full
 def test_a_killed_process_is_known_to_be_gone_and_can_be_started_again(home):
     settings = home()
     before = control.up(settings)
@@ -124,6 +126,7 @@ def test_another_process_of_the_same_number_is_neither_taken_for_ours_nor_ended(
         stranger.communicate(b"\n")
 
 
+@pytest.mark.full
 def test_a_port_that_another_program_took_is_replaced_and_the_others_stay(home):
     settings = home()
     before = ports(settings.home)
@@ -139,6 +142,7 @@ def test_a_port_that_another_program_took_is_replaced_and_the_others_stay(home):
     assert control.environment(settings)["DATASF_BASE_URL"] == after.portal_url
 
 
+@pytest.mark.full
 def test_two_homes_run_side_by_side_and_know_nothing_of_each_other(home):
     one, two = home("one"), home("two")
     first, second = control.up(one), control.up(two)
@@ -187,6 +191,7 @@ def test_settings_for_the_real_aws_and_a_proxy_do_not_lead_past_the_stand_ins(ho
     assert os.environ["S3_BUCKET"] == "their-bucket"
 
 
+@pytest.mark.full
 def test_secrets_are_private_and_in_no_log(home):
     settings = home()
     chosen = control.up(settings)

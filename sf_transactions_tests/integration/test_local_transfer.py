@@ -187,6 +187,7 @@ def test_folders_are_marks_in_the_bucket_and_removed_only_when_empty(place):
     assert s3.list_objects_v2(Bucket="city-books")["KeyCount"] == 0
 
 
+@pytest.mark.full
 def test_a_folder_of_more_than_a_thousand_files_is_listed_whole(place):
     _, _, s3, _ = place
     for number in range(1005):

@@ -148,6 +148,7 @@ def test_running_again_changes_no_row_and_sends_no_object(loaded, sample):
     assert set(sent.values()) == {0}, sent
 
 
+@pytest.mark.full
 def test_a_file_of_the_star_that_was_tampered_with_is_made_anew(loaded, sample):
     before = loaded.state()
     loaded.execute("delete from report.transaction where fiscal_year = 2018")
@@ -188,6 +189,7 @@ def test_an_old_year_loaded_alone_never_puts_an_old_code_over_a_new_one(standing
     assert standing.query(CODES_OF_SALARIES) == [("SALARIES",)]
 
 
+@pytest.mark.full
 def test_a_newer_code_reaches_the_dimension_and_changes_no_id(standing, portal):
     rows = [{"fiscal_year": "2017"}, {"fiscal_year": "2018"}]
     first = portal(*rows)
@@ -204,6 +206,7 @@ def test_a_newer_code_reaches_the_dimension_and_changes_no_id(standing, portal):
     assert [row[0] for row in after["type"]] == [row[0] for row in before["type"]]
 
 
+@pytest.mark.full
 def test_duplicated_rows_are_kept_and_each_has_an_id(standing, portal):
     run = standing.run(portal({}, {}, {}).url, 2025)
     assert run.success, run.errors
@@ -212,6 +215,7 @@ def test_duplicated_rows_are_kept_and_each_has_an_id(standing, portal):
     ) == [(3, 3, Decimal("301.50"))]
 
 
+@pytest.mark.full
 def test_a_year_that_the_portal_publishes_no_longer_leaves_the_warehouse(standing, portal):
     both = portal({"fiscal_year": "2017", "fund_code": "GONE"}, {"fiscal_year": "2018"})
     assert standing.run(both.url, *YEARS).success
@@ -223,6 +227,7 @@ def test_a_year_that_the_portal_publishes_no_longer_leaves_the_warehouse(standin
     assert standing.query("select count(*) from report.published_codes where fund_code = 'GONE'") == [(0,)]
 
 
+@pytest.mark.full
 def test_a_year_whose_evidence_is_missing_stops_the_run_and_is_named(loaded, sample):
     loaded.execute("delete from report.type_evidence where fiscal_year = 2018")
     before = loaded.state()
@@ -232,6 +237,7 @@ def test_a_year_whose_evidence_is_missing_stops_the_run_and_is_named(loaded, sam
     assert loaded.state() == before
 
 
+@pytest.mark.full
 def test_a_second_run_on_a_home_is_refused_and_names_the_holder(loaded, sample):
     before = loaded.state()
     with locked(loaded.settings.home, "run of a colleague"):
