@@ -58,7 +58,7 @@ class Home(dg.ConfigurableResource):
     @property
     def published_profile(self) -> Path:
         """The portal's own profile of the dataset, as of the last time it was asked."""
-        return self.root / "raw" / "published_profile.json"
+        return self.root / "codes" / "published_profile.json"
 
     @property
     def profile(self) -> Path:

@@ -135,7 +135,8 @@ def _told(what: str, absent: tuple[str, ...] = ()) -> Iterator[None]:
         if code in absent:
             return
         if code == "NoSuchBucket":
-            raise StorageError(f"{what}: there is no such bucket: run `sf-transactions provision`") from None
+            bucket = what.removeprefix("s3://").partition("/")[0]
+            raise StorageError(f"there is no bucket {bucket}: run `sf-transactions provision`") from None
         raise StorageError(f"{what}: S3 refused: {error}") from None
     except BotoCoreError as error:
         raise StorageError(f"{what}: S3 cannot be reached: {error}") from None
