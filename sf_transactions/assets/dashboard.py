@@ -11,12 +11,12 @@ import dagster as dg
 from sf_transactions import checks
 from sf_transactions.assets.report import report_key
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.dashboard import page
+from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.ddl import views
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
-from sf_transactions.resources.warehouse import Warehouse
+from sf_transactions.resources.warehouse import Warehouse, fetch
 from sf_transactions.transform.amounts import ControlTotal, dollars
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
         else:
             header, totals = _carried(home.dashboard.read_text(encoding="utf-8"))
             yield from checks.settle(_compare(connection, totals))
+        trend = charts.picture_of_view("by_fiscal_year", lambda statement: fetch(connection, statement))
     yield dg.MaterializeResult(
         asset_key=DASHBOARD,
         metadata={
@@ -72,6 +73,8 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             "data_as_of": str(source.as_of),
             "path": dg.MetadataValue.path(str(home.dashboard)),
             "bytes": home.dashboard.stat().st_size,
+            "totals": checks.table_metadata(_table(totals)),
+            **({"trend": dg.MetadataValue.md(trend)} if trend else {}),
         },
     )
 
@@ -97,6 +100,13 @@ def _carried(text: str) -> tuple[dict[str, Any], dict[tuple[str, str], ControlTo
             totals[cell] = ControlTotal(rows, dollars(sum(amounts)))
         start += rows
     return header, totals
+
+
+def _table(totals: Mapping[tuple[str, str], ControlTotal]) -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = [(*cell, total.rows, total.amount) for cell, total in sorted(totals.items(), reverse=True)]
+    return pd.DataFrame(rows, columns=["fiscal_year", "revenue_or_spending", "rows", "dollars"])
 
 
 def _compare(

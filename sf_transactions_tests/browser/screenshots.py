@@ -1,20 +1,18 @@
 """The pictures of the dashboard in `docs/`: `python -m sf_transactions_tests.browser.screenshots PAGE [FOLDER]`."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from sf_transactions_tests.browser.conftest import NAMES, QUIET
+from sf_transactions_tests.browser.conftest import QUIET, program
 
 SIZES = {390: 2400, 1280: 2000, 1920: 1800}  # width of the screen: height of the picture
 
 
 def main(dashboard: str, folder: str = "docs") -> None:
     with sync_playwright() as playwright:
-        program = next(filter(None, map(shutil.which, NAMES)))
-        browser = playwright.chromium.launch(executable_path=program, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=program(), args=list(QUIET))
         for width, height in SIZES.items():
             for scheme in ("light", "dark"):
                 context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
