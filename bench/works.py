@@ -56,15 +56,18 @@ def read_year(path: Path) -> "pa.Table":
 
 def transform(source: str, out: str) -> Work:
     """CSV by fiscal year to the files of the star, by the product's own functions."""
+    import isal.igzip
     import pandas as pd
+    import pyarrow.compute
+    import pyarrow.csv
+    import pyarrow.pandas_compat  # noqa: F401
 
-    from sf_transactions.assets.star import AT_ONCE
     from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, FINANCE
     from sf_transactions.resources.parts import write_part
     from sf_transactions.transform.amounts import cents_by_side
     from sf_transactions.transform.codes import dimension_table, evidence, mapping
     from sf_transactions.transform.members import members
-    from sf_transactions.transform.star import finance_table, transactions
+    from sf_transactions.transform.star import YEARS_AT_ONCE, finance_table, transactions
 
     folder = Path(out)
     (folder / "transaction").mkdir(parents=True, exist_ok=True)
@@ -77,7 +80,7 @@ def transform(source: str, out: str) -> Work:
         return [evidence(each, cents, fiscal_year) for each in found if each.dimension.coded]
 
     def whole() -> None:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
             years = list(pool.map(year, sorted(Path(source).glob("*.csv"))))
         for dimension, frames in zip(CODED_DIMENSIONS, zip(*years, strict=True), strict=True):
             every = pd.concat(frames, ignore_index=True)

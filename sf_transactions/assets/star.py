@@ -28,7 +28,7 @@ from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.amounts import ControlTotal, dollars, totals_from_json, totals_json
 from sf_transactions.transform.codes import dimension_table
 from sf_transactions.transform.keys import surrogate_key
-from sf_transactions.transform.star import facts, finance_table
+from sf_transactions.transform.star import YEARS_AT_ONCE, facts, finance_table
 from sf_transactions.transform.vanished import with_vanished
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ FACT_DESCRIPTIONS = {
     PUBLISHED_CODES: "Each set of nine codes once. The id is a hash of the codes, the same in any year.",
 }
 FACT_TABLES = tuple(FACT_DESCRIPTIONS)
-AT_ONCE = 2  # fiscal years: most of the work is done outside of Python's lock
 
 
 def star_key(table: Table) -> dg.AssetKey:
@@ -182,7 +181,9 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
                 write_part(parts[table, year], getattr(found, table.name))
             return found
 
-        for year, found in zip(anew, stack.enter_context(ThreadPoolExecutor(AT_ONCE)).map(make, anew), strict=True):
+        for year, found in zip(
+            anew, stack.enter_context(ThreadPoolExecutor(YEARS_AT_ONCE)).map(make, anew), strict=True
+        ):
             for table in FACT_TABLES:
                 frame = getattr(found, table.name)
                 if (failing := schemas.failures(frame, expected[table])) is not None:

@@ -12,7 +12,6 @@ from sf_transactions.model import RELATED_GOVT_UNITS, Dimension, no_member
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
 
 LARGEST = 2**62  # a number of mixed radix stays below, so that int64 holds it
@@ -33,13 +32,6 @@ class Members:
     index: "np.ndarray"
     filled: dict[str, int]
 
-    @property
-    def frame(self) -> "pd.DataFrame":
-        """A row a member: the dimension's columns, and `row_count`."""
-        import pyarrow as pa
-
-        return pa.table({**self.columns, "row_count": self.row_counts}).to_pandas()
-
 
 def members(table: "pa.Table", dimension: Dimension) -> Members:
     """The members of `dimension` in `table`, whose columns are text exactly as published."""
@@ -51,9 +43,9 @@ def members(table: "pa.Table", dimension: Dimension) -> Members:
         encoded = _dictionary(table[column])
         if encoded.null_count:
             filled[column] = encoded.null_count
-        known, ranks = _named(column, encoded.dictionary.to_pylist())
+        known, ranks = _named(column, encoded.dictionary)
         indices = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-        texts.append(pa.array(known, pa.string()))
+        texts.append(known)
         digits.append(ranks[indices])
     first, index, row_counts = distinct(mixed_radix(digits, list(map(len, texts))))
     columns = {
@@ -63,19 +55,33 @@ def members(table: "pa.Table", dimension: Dimension) -> Members:
     return Members(dimension, columns, row_counts.astype(np.int64), index, filled)
 
 
-def _named(column: str, published: list[str]) -> "tuple[list[str], np.ndarray]":
+def _named(column: str, published: "pa.StringArray") -> "tuple[pa.StringArray, np.ndarray]":
     """The texts that these published ones, and null after them, become, sorted; and for each its place among them.
 
     Two can become one: "NO" and "No", or a null and the text that names it.
     """
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    # An unknown spelling of related units stays as it is, for the schema to refuse by its value.
-    spelling = RELATED_GOVT_UNITS if column == "related_govt_units" else {}
-    named = [*(spelling.get(text, text) for text in published), no_member(column)]
-    known = sorted(set(named))
-    place = {text: number for number, text in enumerate(known)}
-    return known, np.array([place[text] for text in named], dtype=np.int64)
+    if column == "related_govt_units":  # an unknown spelling stays as it is, for the schema to refuse by its value
+        texts = [RELATED_GOVT_UNITS.get(text, text) for text in published.to_pylist()]
+        published = pa.array(texts, pa.string())
+    named = pa.concat_arrays([published, pa.array([no_member(column)], pa.string())])
+    ascending = pc.array_sort_indices(named)
+    place, first = runs(named.take(ascending).dictionary_encode().indices.to_numpy())
+    ranks = np.empty(len(named), dtype=np.int64)
+    ranks[ascending] = place
+    return named.take(ascending.take(pa.array(first))), ranks
+
+
+def runs(numbers: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+    """For numbers that stand together where they are equal, which of them, from 0, each is; and where each begins."""
+    import numpy as np
+
+    is_first = np.ones(len(numbers), dtype=bool)
+    is_first[1:] = numbers[1:] != numbers[:-1]
+    return np.cumsum(is_first) - 1, np.flatnonzero(is_first)
 
 
 def distinct(numbers: "np.ndarray") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":

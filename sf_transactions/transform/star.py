@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+YEARS_AT_ONCE = 2  # fiscal years made side by side: most of the work is done outside of Python's lock
+
 
 class UnexpectedFiscalYear(ValueError):
     """Rows of one fiscal year stand in the partition of another."""
@@ -72,7 +74,7 @@ def _ordered(
     ids = [_ids(each) for each in found]
     amounts = cents(table["amount"])
     place = mixed_radix([rank for _, rank in ids], [max(len(keys), 1) for keys, _ in ids])
-    order = np.lexsort([*ties, amounts, place])
+    order = _sorted(place, [*ties, amounts])
     place, amounts = place[order], amounts[order]
     columns = [
         np.full(table.num_rows, fiscal_year, dtype=np.int64),
@@ -85,6 +87,22 @@ def _ordered(
     return pd.DataFrame(dict(zip(TRANSACTION.column_names, [keys, *columns], strict=True)), copy=False), order
 
 
+def _sorted(place: "np.ndarray", ties: "Sequence[np.ndarray]") -> "np.ndarray":
+    """The order of the rows by their place, and where that is the same by the last of `ties`, then the one before.
+
+    Few rows share a place, so that only these are compared by more than one number.
+    """
+    import numpy as np
+
+    order = np.argsort(place)
+    ascending = place[order]
+    is_like_next = ascending[1:] == ascending[:-1]
+    shared = np.flatnonzero(np.append(is_like_next, False) | np.insert(is_like_next, 0, False))
+    rows = order[shared]
+    order[shared] = rows[np.lexsort([*(values[rows] for values in ties), ascending[shared]])]
+    return order
+
+
 def _ids(found: Members) -> "tuple[np.ndarray, np.ndarray]":
     """The surrogate keys of the members, ascending, and for every row the position of its own among them.
 
@@ -93,7 +111,8 @@ def _ids(found: Members) -> "tuple[np.ndarray, np.ndarray]":
     import numpy as np
 
     name = found.dimension.name
-    paths = list(zip(*(found.columns[column].to_pylist() for column in found.dimension.key), strict=True))
+    texts = (found.columns[column].to_numpy(zero_copy_only=False).tolist() for column in found.dimension.key)
+    paths = list(zip(*texts, strict=True))
     keys = np.array([surrogate_key(name, path) for path in paths], dtype=np.int64)
     ascending, rank = np.unique(keys, return_inverse=True)
     if len(ascending) < len(different := dict.fromkeys(paths)):
