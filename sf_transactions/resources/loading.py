@@ -67,7 +67,8 @@ def make_schema(connection: "redshift_connector.Connection") -> None:
 def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
     """Begins the load's transaction: waits until no other load is under way, and holds the lock until its end.
 
-    Returns whether this very load stands already: its COMMIT took place although the answer was lost.
+    Returns whether this very load stands already: nothing has changed since, or its COMMIT took place although the
+    answer was lost.
     Raises WarehouseError when another load does not end, or has changed what this one was made from.
     """
     execute(connection, f"SET statement_timeout TO {LOCK_SECONDS * 1000}")
@@ -78,12 +79,12 @@ def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
             raise
         raise WarehouseError(f"another load has held {LOAD.qualified} for {LOCK_SECONDS} s: run again later") from None
     execute(connection, "SET statement_timeout TO 0")
-    found = fetch(
+    last = fetch(  # the clock counts seconds: of two loads in one, nobody knows which stands
         connection,
-        f"select count(*) as n from {LOAD.qualified} where run_id = %s and load_id = %s",
-        (load.run_id, load.load_id),
+        f"select distinct load_id from {LOAD.qualified}"
+        f" where loaded_at = (select max(loaded_at) from {LOAD.qualified})",
     )
-    return bool(found["n"][0])
+    return last["load_id"].tolist() == [load.load_id]
 
 
 def loaded_at(connection: "redshift_connector.Connection", load_id: str) -> str:
@@ -96,29 +97,36 @@ def loaded_at(connection: "redshift_connector.Connection", load_id: str) -> str:
     return found["loaded_at"][0].isoformat()
 
 
-def write(connection: "redshift_connector.Connection", load: Load) -> dict[str, int]:
+def write(connection: "redshift_connector.Connection", load: Load, stands: bool = False) -> dict[str, int]:
     """Writes all tables and views and the row of the load, within the transaction. Returns the rows copied, by table.
 
-    Raises WarehouseError with file, line, column, value and reason when COPY refuses a row.
+    Of a load that stands already only the views are written. Raises WarehouseError with file, line, column, value and
+    reason when COPY refuses a row.
     """
     try:
-        return _write(connection, load, ())
+        return _write(connection, load, stands, ())
     except WarehouseError as error:
         if error.code != OTHER_COLUMNS:
             raise
     connection.rollback()
-    begin(connection, load)
-    return _write(connection, load, views())
+    return _write(connection, load, begin(connection, load) and stands, views())
 
 
-def _write(connection: "redshift_connector.Connection", load: Load, outdated: Sequence[str]) -> dict[str, int]:
-    rows = {table.name: _replace_table(connection, table, load) for table in TABLES}
-    remove_unused_codes(connection)
-    _replace_publication(connection, load)
+def _write(
+    connection: "redshift_connector.Connection", load: Load, stands: bool, outdated: Sequence[str]
+) -> dict[str, int]:
+    rows = {} if stands else _replace_tables(connection, load)
     for view in outdated:
         execute(connection, drop_view(view))
     for view in views():
         execute(connection, create_view(view))
+    return rows
+
+
+def _replace_tables(connection: "redshift_connector.Connection", load: Load) -> dict[str, int]:
+    rows = {table.name: _replace_table(connection, table, load) for table in TABLES}
+    remove_unused_codes(connection)
+    _replace_publication(connection, load)
     execute(
         connection,
         f"INSERT INTO {LOAD.qualified} SELECT %s, %s, getdate(), %s, %s, %s",
@@ -139,7 +147,9 @@ def write_receipt(connection: "redshift_connector.Connection", load: Load, rows:
 
 
 def empty(connection: "redshift_connector.Connection") -> None:
-    """Takes every row out of the tables, within the transaction."""
+    """Takes every row out of the tables, and the views away, within the transaction."""
+    for view in views():
+        execute(connection, drop_view(view))
     for table in (*TABLES, PUBLICATION):
         execute(connection, f"DELETE FROM {table.qualified}")
 

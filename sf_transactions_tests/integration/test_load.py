@@ -41,6 +41,34 @@ def loads(loaded) -> int:
     return loaded.query(f"select count(*) from {LOAD.qualified}")[0][0]
 
 
+@pytest.fixture(autouse=True)
+def forgotten(loaded):
+    """A warehouse that does not know which load stands takes one in again."""
+    loaded.execute(f"delete from {LOAD.qualified}")
+
+
+def test_a_load_that_stands_is_not_loaded_again(loaded, portal):
+    assert loaded.run(portal.url, *YEARS, select=LOADING).success
+    before, count = loaded.state(), loads(loaded)
+    with proxied(loaded, lambda number, statement: None) as proxy:
+        run = loaded.run(portal.url, *YEARS, select=LOADING, redshift_port=str(proxy.port))
+        assert not any(statement.startswith("COPY") for statement in proxy.statements)
+    assert run.success, run.errors
+    assert "nothing is loaded twice" in run.told
+    assert loads(loaded) == count
+    assert loaded.state() == before
+
+
+def test_a_load_whose_rows_were_changed_since_is_loaded_again(loaded, portal):
+    assert loaded.run(portal.url, *YEARS, select=LOADING).success
+    before = loaded.state()
+    loaded.execute("update report.transaction set amount = amount + 1 where fiscal_year = 2018")
+    run = loaded.run(portal.url, *YEARS, select=LOADING)
+    assert run.success, run.errors
+    assert "loaded again" in run.told
+    assert loaded.state() == before
+
+
 @pytest.mark.full
 def test_a_lost_connection_is_tried_again_within_the_run(loaded, portal):
     before, count = loaded.state(), loads(loaded)
@@ -123,6 +151,7 @@ def test_a_load_that_waits_too_long_says_for_what(loaded):
 def test_a_load_of_other_years_that_came_in_between_is_told_and_nothing_is_loaded(loaded, portal):
     assert loaded.run(portal.url, 2018).success
     loaded.execute("update report.fund_evidence set row_count = row_count + 1 where fiscal_year = 2017")
+    loaded.execute(f"insert into {LOAD.qualified} select 'other', 'other', getdate(), 2017, 2017, 1")
     before = loaded.state()
     run = loaded.run(portal.url, 2018, select=LOADING)
     assert not run.success
