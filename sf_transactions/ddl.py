@@ -6,6 +6,7 @@ from sf_transactions.model import LOADED_BESIDE, SCHEMA, TABLES, Table
 
 # Quoted wherever they stand: type names of SQL, which not every parser takes as column names.
 RESERVED = frozenset({"character", "object"})
+EXTERNAL_SCHEMA = "lake"  # Redshift's schema over the Glue database
 SQL = Path(__file__).parent / "sql"
 if not SQL.is_dir():  # a checkout: the wheel carries sql/ inside the package
     SQL = Path(__file__).parent.parent / "sql"
@@ -35,6 +36,18 @@ def schema_statements() -> list[str]:
     """What makes an empty schema, in an order that satisfies references."""
     tables = (read(f"schema/{table.name}.sql") for table in (*TABLES, *LOADED_BESIDE))
     return [f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}", *tables]
+
+
+def external_schema(glue_database: str, role_arn: str) -> str:
+    """What makes the tables of a Glue database readable from Redshift where their files lie (Spectrum), as `lake`.
+
+    Redshift runs it in no transaction block, and only for who may create schemas; there is none on the stand-in.
+    """
+    database, role = (text.replace("'", "''") for text in (glue_database, role_arn))
+    return (
+        f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {EXTERNAL_SCHEMA}\n"
+        f"FROM DATA CATALOG\nDATABASE '{database}'\nIAM_ROLE '{role}'"
+    )
 
 
 def read(name: str) -> str:

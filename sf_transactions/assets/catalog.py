@@ -8,6 +8,7 @@ from sf_transactions.assets.redshift import REDSHIFT_CODES, data_as_of, load_of,
 from sf_transactions.assets.s3 import S3_RAW
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR
+from sf_transactions.ddl import external_schema
 from sf_transactions.model import STAR, TABLES, TRANSACTION
 from sf_transactions.resources import glue, loaded_objects
 from sf_transactions.resources.glue import Catalog
@@ -93,7 +94,7 @@ def catalog_glue(context: dg.AssetExecutionContext, storage: Storage, catalog: C
     `raw` has the rows as published (Parquet), the other tables are those of the warehouse (CSV; dollars as text, so
     that they stay exact). Columns carry their comments, each fiscal year is a partition, and parameters tell rows,
     sizes and what was published when: a machine that has no raw years takes them from S3 where the portal's fingerprint
-    is still theirs.
+    is still theirs. `external_schema` in the metadata is the statement by which Redshift reads them.
     """
     if not catalog.exists():
         context.log.warning(f"there is no Glue database {catalog.database}: run `sf-transactions provision`")
@@ -109,6 +110,9 @@ def catalog_glue(context: dg.AssetExecutionContext, storage: Storage, catalog: C
             "database": catalog.database,
             "tables": dg.MetadataValue.json(names),
             "changed": changed,
+            "external_schema": dg.MetadataValue.md(
+                f"```sql\n{external_schema(catalog.database, storage.copy_role())};\n```"
+            ),
         }
     )
 

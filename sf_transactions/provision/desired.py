@@ -112,6 +112,11 @@ def desired(settings: Settings, account: str, region: str, client_public_key: st
     _fits("sftp_username", settings.sftp_username, r"\w[\w@.-]{2,99}", "3 to 100 letters, digits, _ @ . -")
     for name in ("transfer_role", "redshift_role", "transfer_s3_policy", "redshift_s3_policy"):
         _fits(name, getattr(settings, name), r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits, + = , . @ - _")
+    catalog = _fits("glue_database", settings.glue_database, r"[a-z0-9_]{1,252}", "lower-case letters, digits, _")
+    of_glue = [
+        f"arn:{partition}:glue:{region}:{account}:{each}"
+        for each in ("catalog", f"database/{catalog}", f"table/{catalog}/*")
+    ]
     return Desired(
         account=account,
         region=region,
@@ -129,7 +134,7 @@ def desired(settings: Settings, account: str, region: str, client_public_key: st
         redshift_role=Role(
             settings.redshift_role,
             policies.redshift_trust(),
-            Policy(settings.redshift_s3_policy, policies.redshift_policy(partition, bucket, prefix)),
+            Policy(settings.redshift_s3_policy, policies.redshift_policy(partition, bucket, prefix, of_glue)),
         ),
         security_policy=settings.sftp_security_policy,
         sftp_username=settings.sftp_username,
@@ -142,7 +147,7 @@ def desired(settings: Settings, account: str, region: str, client_public_key: st
         database=_fits("redshift_database", settings.redshift_database, r"[a-z_][a-z0-9_$]{0,63}", "a lower-case name"),
         user=_fits("redshift_user", settings.redshift_user, r"[a-z_][a-z0-9_$]{0,127}", "a lower-case name"),
         login=_login(settings, partition, region, account),
-        catalog=_fits("glue_database", settings.glue_database, r"[a-z0-9_]{1,252}", "lower-case letters, digits, _"),
+        catalog=catalog,
     )
 
 

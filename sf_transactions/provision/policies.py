@@ -44,10 +44,23 @@ def transfer_policy(partition: str, bucket: str, prefix: str) -> dict[str, Any]:
     )
 
 
-def redshift_policy(partition: str, bucket: str, prefix: str) -> dict[str, Any]:
-    """What COPY does: list the prefix and read below it."""
+def redshift_policy(partition: str, bucket: str, prefix: str, catalog: Sequence[str]) -> dict[str, Any]:
+    """What COPY does, list the prefix and read below it; and Spectrum, which besides looks up these ARNs of Glue."""
     return policy(
-        *_list(partition, bucket, prefix), allow(["s3:GetObject"], f"arn:{partition}:s3:::{bucket}/{prefix}*")
+        *_list(partition, bucket, prefix),
+        allow(["s3:GetObject"], f"arn:{partition}:s3:::{bucket}/{prefix}*"),
+        allow(
+            [
+                "glue:BatchGetPartition",
+                "glue:GetDatabase",
+                "glue:GetDatabases",
+                "glue:GetPartition",
+                "glue:GetPartitions",
+                "glue:GetTable",
+                "glue:GetTables",
+            ],
+            catalog,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ import boto3
 import dagster as dg
 import pytest
 
+from sf_transactions.ddl import external_schema
 from sf_transactions.definitions import build_defs
 from sf_transactions.local.portal import Portal
 from sf_transactions.model import TABLES
@@ -142,6 +143,14 @@ def test_glue_has_a_table_for_every_kind_of_file_with_comments_partitions_and_ro
         assert f"{folder}transactions.parquet" in keys(loaded)
     again = loaded.run(portal.url, *YEARS)
     assert again.materialized["catalog/glue"]["changed"] == 0
+
+
+def test_the_catalog_tells_the_statement_by_which_redshift_reads_it(loaded, portal):
+    run = loaded.run(portal.url, *YEARS)
+    role = boto3.client("iam").get_role(RoleName=loaded.settings.redshift_role)["Role"]["Arn"]
+    statement = external_schema(loaded.settings.glue_database, role)
+    assert statement in run.materialized["catalog/glue"]["external_schema"]
+    assert f"DATABASE '{loaded.settings.glue_database}'\nIAM_ROLE '{role}'" in statement
 
 
 def test_the_watermark_moves_with_what_was_published(loaded, portal):

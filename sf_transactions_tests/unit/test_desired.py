@@ -34,7 +34,7 @@ def test_the_redshift_role_is_assumed_by_redshift():
 )
 def test_the_roles_reach_the_prefix_and_nothing_beyond(prefix, below, listed):
     for role in want(s3_prefix=prefix).roles:
-        location, listing, objects = role.policy.document["Statement"]
+        location, listing, objects, *_ = role.policy.document["Statement"]
         assert location["Resource"] == listing["Resource"] == "arn:aws:s3:::city-books"
         assert listing.get("Condition") == (listed and {"StringLike": {"s3:prefix": listed}})
         assert objects["Resource"] == f"arn:aws:s3:::city-books/{below}"
@@ -42,7 +42,18 @@ def test_the_roles_reach_the_prefix_and_nothing_beyond(prefix, below, listed):
 
 def test_redshift_can_only_read():
     actions = {action for each in want().redshift_role.policy.document["Statement"] for action in each["Action"]}
-    assert actions == {"s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"}
+    assert {action for action in actions if action.startswith("s3:")} == {
+        "s3:ListBucket",
+        "s3:GetBucketLocation",
+        "s3:GetObject",
+    }
+    assert all(action.startswith(("s3:", "glue:Get", "glue:BatchGet")) for action in actions)
+
+
+def test_redshift_looks_up_its_own_glue_database_only():
+    *_, glue = want(glue_database="books").redshift_role.policy.document["Statement"]
+    place = "arn:aws:glue:us-west-2:123456789012"
+    assert glue["Resource"] == [f"{place}:catalog", f"{place}:database/books", f"{place}:table/books/*"]
 
 
 def test_policies_are_json():
