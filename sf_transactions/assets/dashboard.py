@@ -1,10 +1,9 @@
 """report/dashboard: one page with every row of the warehouse's facts."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,6 +12,7 @@ from sf_transactions.assets.report import report_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
+from sf_transactions.dashboard.views import picture
 from sf_transactions.ddl import views
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import redshift_connector
 
 DASHBOARD = dg.AssetKey(["report", "dashboard"])
+Totals = dict[tuple[str, str], ControlTotal]
 
 
 @dg.asset(
@@ -50,47 +51,50 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
     """
     name = read_json(home.source(context.partition_keys[-1]), "raw/transactions")["source"]
     with warehouse.connect() as connection:
-        as_of = loaded.data_as_of(connection)
-        source = page.Source(name, as_of.date() if as_of else None)
-        members = loaded.dimensions(connection)
-        of = _made_from(connection, source, members)
-        if not made.stands(home.dashboard, of):
-            found = facts(loaded.facts(connection, home), members)
-            with replacing(home.dashboard) as incoming:
-                incoming.write_text(page.build(found, source), encoding="utf-8")
-                header, totals = _carried(incoming.read_text(encoding="utf-8"))
-                yield from checks.settle(_compare(connection, totals))
-            made.note(home.dashboard, of)
+        held = loaded.held(connection)
+        source = page.Source(name, held.as_of.date() if held.as_of else None)
+        # The status of a fiscal year moves with the day where there is no as-of date.
+        of = made.makings(source.name, held.sha256, str(source.as_of or date.today()), *page.code())
+        if made.stands(home.dashboard, of):
+            yield from checks.settle(_compare(connection, _noted(home)))
         else:
-            header, totals = _carried(home.dashboard.read_text(encoding="utf-8"))
-            yield from checks.settle(_compare(connection, totals))
-        trend = charts.picture_of_view("by_fiscal_year", lambda statement: fetch(connection, statement))
+            found = facts(loaded.facts(connection, home), held.members)
+            trend = picture(
+                "by_fiscal_year", found.years, source.as_of or date.today(), lambda asked: fetch(connection, asked)
+            )
+            with replacing(home.dashboard) as incoming:
+                incoming.write_text(page.build(found, source, _library(home)), encoding="utf-8")
+                totals = _carried(incoming.read_text(encoding="utf-8"))
+                yield from checks.settle(_compare(connection, totals))
+            noted = [(*cell, total.rows, str(total.amount)) for cell, total in totals.items()]
+            made.note(home.dashboard, of, totals=noted, trend=charts.markdown(trend.svg, trend.title))
+    totals = _noted(home)
     yield dg.MaterializeResult(
         asset_key=DASHBOARD,
         metadata={
-            "dagster/row_count": header["rows"],
-            "fiscal_years": len(header["years"]),
+            "dagster/row_count": sum(total.rows for total in totals.values()),
+            "fiscal_years": len({year for year, _ in totals}),
             "data_as_of": str(source.as_of),
             "path": dg.MetadataValue.path(str(home.dashboard)),
             "bytes": home.dashboard.stat().st_size,
             "totals": checks.table_metadata(_table(totals)),
-            **({"trend": dg.MetadataValue.md(trend)} if trend else {}),
+            "trend": dg.MetadataValue.md(made.facts(home.dashboard, "report/dashboard")["trend"]),
         },
     )
 
 
-def _made_from(
-    connection: "redshift_connector.Connection", source: page.Source, members: "Mapping[str, pd.DataFrame]"
-) -> str:
-    """One hash for all that decides what the page is; the year's status also moves with the day where there is no
-    as-of date."""
-    rows = json.dumps(loaded.fingerprints(connection))
-    names = [frame.to_csv(index=False) for frame in members.values()]
-    return made.makings(source.name, str(source.as_of or date.today()), rows, *names, *page.code())
+def _library(home: Home) -> str:
+    """The script that draws the charts: bundled anew when its package is another, which takes a second."""
+    of = made.makings(*charts.library_versions())
+    if not made.stands(home.chart_library, of):
+        with replacing(home.chart_library) as incoming:
+            incoming.write_text(charts.library(), encoding="utf-8")
+        made.note(home.chart_library, of)
+    return home.chart_library.read_text(encoding="utf-8")
 
 
-def _carried(text: str) -> tuple[dict[str, Any], dict[tuple[str, str], ControlTotal]]:
-    """What a page carries: its header, and rows and dollars by fiscal year and side, read back from its text."""
+def _carried(text: str) -> Totals:
+    """The rows and dollars that a page carries, by fiscal year and side, read back from its text."""
     header, columns = page.carried(text)
     totals, start = {}, 0
     cells = [(str(year), side) for year in header["years"] for side in header["sides"]]
@@ -99,19 +103,23 @@ def _carried(text: str) -> tuple[dict[str, Any], dict[tuple[str, str], ControlTo
             amounts = columns["amount"][start : start + rows].tolist()
             totals[cell] = ControlTotal(rows, dollars(sum(amounts)))
         start += rows
-    return header, totals
+    return totals
 
 
-def _table(totals: Mapping[tuple[str, str], ControlTotal]) -> "pd.DataFrame":
+def _noted(home: Home) -> Totals:
+    """The same, as it was noted of the page that stands."""
+    noted = made.facts(home.dashboard, "report/dashboard")["totals"]
+    return {(year, side): ControlTotal(rows, Decimal(amount)) for year, side, rows, amount in noted}
+
+
+def _table(totals: Totals) -> "pd.DataFrame":
     import pandas as pd
 
     rows = [(*cell, total.rows, total.amount) for cell, total in sorted(totals.items(), reverse=True)]
     return pd.DataFrame(rows, columns=["fiscal_year", "revenue_or_spending", "rows", "dollars"])
 
 
-def _compare(
-    connection: "redshift_connector.Connection", totals: Mapping[tuple[str, str], ControlTotal]
-) -> dg.AssetCheckResult:
+def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:
     expected = {
         (str(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
         for row in loading.totals(connection).itertuples()

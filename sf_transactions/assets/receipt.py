@@ -14,6 +14,7 @@ from sf_transactions.ddl import views
 from sf_transactions.model import FINANCE, LOAD_RECEIPT, SCHEMA, SIDES, STAR, TRANSACTION
 from sf_transactions.resources import loading, made
 from sf_transactions.resources.home import Home, HomeError, read_json, write_json
+from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, fetch, tried_again
 from sf_transactions.transform.amounts import ControlTotal, control_totals, totals_from_json
@@ -102,15 +103,11 @@ def _star(home: Home, year: str):
     """The sides and amounts of the year's file of the fact, as texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.csv
 
     path = home.star(TRANSACTION.name, year)
     if not path.exists():
         raise HomeError(f"{path} is not there: materialize star/transaction for fiscal year {year} first")
-    kept = {FINANCE.id_column: pa.int64(), "amount": pa.string()}
-    table = pyarrow.csv.read_csv(
-        path, convert_options=pyarrow.csv.ConvertOptions(include_columns=list(kept), column_types=kept)
-    )
+    table = read_part(path, {FINANCE.id_column: pa.int64(), "amount": pa.string()})
     ids = pa.array([surrogate_key(FINANCE.name, (side,)) for side in SIDES])
     sides = pa.array(SIDES).take(pc.index_in(table[FINANCE.id_column].combine_chunks(), ids))
     return pa.table({"revenue_or_spending": sides, "amount": table["amount"]})

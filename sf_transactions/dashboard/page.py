@@ -56,12 +56,14 @@ class Source:
     as_of: date | None
 
 
-def build(facts: Facts, source: Source) -> str:
-    """The page. A fiscal year's status is that of the as-of date, or of today where there is none."""
+def build(facts: Facts, source: Source, library: str) -> str:
+    """The page. A fiscal year's status is that of the as-of date, or of today where there is none.
+
+    `library` is the script that draws charts (`charts.library()`).
+    """
     day = source.as_of or date.today()
     script = "\n".join(read(f"{name}.js") for name in SCRIPTS)
     style = _tokens() + read("style.css")
-    library = charts.library()
     rows = f"{len(facts.cents):,}"
     slots = {
         "policy": policy(style, script, library),
@@ -86,7 +88,7 @@ def build(facts: Facts, source: Source) -> str:
             {kind: charts.specification(kind) for kind in charts.KINDS} | {"config": json.dumps(charts.config())}
         ),
         "library": payload.compressed(library.encode()),
-        "facts": payload.compressed(payload.encode(facts, about(facts, source, day))),
+        "facts": payload.compressed(*payload.encode(facts, about(facts, source, day))),
     }
     slots |= {f"figure:{name}": _figure(name, what) for name, what in FIGURES.items()}
     return _filled(read("index.html"), slots)

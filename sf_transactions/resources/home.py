@@ -80,6 +80,15 @@ class Home(dg.ConfigurableResource):
         """Rows and dollars of a run at every hop."""
         return self.root / "receipts" / f"{run_id}.json"
 
+    def picture(self, view: str) -> Path:
+        """The chart of an aggregate view."""
+        return self.root / "report" / f"{view}.svg"
+
+    @property
+    def chart_library(self) -> Path:
+        """The script that draws the dashboard's charts."""
+        return self.root / "report" / "charts.js"
+
     @property
     def dashboard(self) -> Path:
         return self.root / "dashboard.html"

@@ -1,5 +1,6 @@
 """The files of the warehouse's tables: gzip CSV parts, as COPY takes them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from sf_transactions.transform.amounts import decimals
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 ROWS_AT_ONCE = 16_384  # rows that are written at once
 DOLLARS = frozenset(column.name for table in TABLES for column in table.columns if column.is_dollars)
@@ -31,3 +33,13 @@ def write_part(path: Path, frame: "pd.DataFrame") -> None:
         igzip.IGzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
     ):
         pyarrow.csv.write_csv(table, stream, pyarrow.csv.WriteOptions(batch_size=ROWS_AT_ONCE))
+
+
+def read_part(path: Path, types: "Mapping[str, pa.DataType]") -> "pa.Table":
+    """These columns of a part, in these types."""
+    import pyarrow as pa
+    import pyarrow.csv
+    from isal import igzip
+
+    options = pyarrow.csv.ConvertOptions(include_columns=list(types), column_types=types)
+    return pyarrow.csv.read_csv(pa.BufferReader(igzip.decompress(path.read_bytes())), convert_options=options)

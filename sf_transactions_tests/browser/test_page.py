@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from sf_transactions.dashboard import page
+from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.local.sample import PUBLISHED_ROWS, generate
 from sf_transactions.model import DIMENSIONS as DIMENSIONS_OF_THE_STAR
@@ -23,7 +23,8 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 def written(folder: Path, rows, dimensions=DIMENSIONS, name: str = "Spending and Revenue") -> Path:
     file = folder / "dashboard.html"
-    file.write_text(page.build(facts(table(rows), dimensions), page.Source(name, date(2026, 9, 20))), encoding="utf-8")
+    source = page.Source(name, date(2026, 9, 20))
+    file.write_text(page.build(facts(table(rows), dimensions), source, charts.library()), encoding="utf-8")
     return file
 
 
@@ -244,7 +245,7 @@ def test_the_page_of_as_many_rows_as_are_published_is_below_six_megabytes(tmp_pa
         rows[dimension.id_column] = ids.indices.cast("int64")
     rows["amount"] = sample["amount"].cast(pa.decimal128(18, 2))
     file = tmp_path / "dashboard.html"
-    text = page.build(facts(pa.table(rows), dimensions), page.Source("Sample", date(2026, 9, 20)))
+    text = page.build(facts(pa.table(rows), dimensions), page.Source("Sample", date(2026, 9, 20)), charts.library())
     file.write_text(text, encoding="utf-8")
     assert file.stat().st_size < 6_000_000
     dashboard = window(file, "span=all&related=include")

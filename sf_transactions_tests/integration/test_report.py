@@ -69,7 +69,7 @@ def test_every_view_adds_up_to_the_fact_and_shows_its_rows_and_day(loaded):
         assert run.checks[f"report/{view}:sums_to_fact"], view
         assert run.materialized[f"report/{view}"]["preview"], view
         assert run.materialized[f"report/{view}"]["data_as_of"].startswith("2026-09-20"), view
-    assert "data:image/" in run.materialized["report/by_fiscal_year"]["chart"]
+        assert "data:image/svg+xml" in run.materialized[f"report/{view}"]["chart"], view
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,46 @@ def test_a_view_that_loses_a_row_stops_the_run_and_is_named(loaded, sample, view
     finally:
         standing.execute(read(f"report/{view}.sql"))
         standing.execute("drop view report.short")
+
+
+def test_a_sum_without_related_units_that_has_them_stops_the_run_and_is_named(loaded, sample):
+    standing, _ = loaded
+    view = "net_by_organization_group"
+    standing.execute(read(f"report/{view}.sql").replace("p.related_govt_units = 'Yes'", "p.related_govt_units = 'No'"))
+    try:
+        run = standing.run(sample.url, *YEARS, select=f"key:report/{view}")
+        assert not run.success
+        assert any("net_without_related_govt_units" in error for error in run.errors), run.errors
+    finally:
+        standing.execute(read(f"report/{view}.sql"))
+
+
+def test_a_view_is_shown_as_before_while_nothing_has_changed_and_anew_when_a_name_has(loaded, sample):
+    standing, _ = loaded
+    asset, group = "report/net_by_organization_group", "organization_group = 'Renamed'"
+    file = standing.settings.home / f"{asset}.svg"
+
+    def shown():
+        run = standing.run(sample.url, *YEARS, select=f"key:{asset}")
+        assert run.success and run.checks[f"{asset}:sums_to_fact"]
+        return run.materialized[asset]
+
+    before, drawn = shown(), file.stat().st_mtime_ns
+    assert shown() == before
+    assert file.stat().st_mtime_ns == drawn
+    standing.execute("create table report.kept as select program_id, organization_group from report.program")
+    standing.execute(f"update report.program set {group}")
+    try:
+        after = shown()
+        assert {row["organization_group"] for row in after["preview"]} == {"Renamed"}
+        assert after["chart"] != before["chart"]
+    finally:
+        standing.execute(
+            "update report.program set organization_group = kept.organization_group from report.kept"
+            " where kept.program_id = program.program_id"
+        )
+        standing.execute("drop table report.kept")
+    assert shown() == before
 
 
 def test_a_hierarchy_adds_up_to_the_same_total_at_every_level(loaded):

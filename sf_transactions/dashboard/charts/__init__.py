@@ -5,18 +5,16 @@ finance people abbreviate them.
 """
 
 import base64
+import importlib.metadata
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sf_transactions.model import CHART_CHANGE, SCHEMA, closed_fiscal_years
-
-if TYPE_CHECKING:
-    import pandas as pd
+from sf_transactions.model import closed_fiscal_years
 
 HERE = Path(__file__).parent
 KINDS = ("trend", "bars", "net")
@@ -28,8 +26,8 @@ MONEY = (
     " : abs(datum.value) >= 1e6 ? format(abs(datum.value) / 1e6, ',.3~r') + 'M'"
     " : abs(datum.value) >= 1e3 ? format(abs(datum.value) / 1e3, ',.3~r') + 'K' : format(abs(datum.value), ','))"
 )
-BARS = 10  # of a picture
 WIDTH = 640  # of a picture, in pixels
+EXPORTED = "globalThis.vegaEmbed = vegaEmbed;"
 
 
 def specification(kind: str) -> str:
@@ -61,11 +59,16 @@ def library() -> str:
     """Vega-Embed with Vega and Vega-Lite as one script, which sets `vegaEmbed`."""
     import vl_convert
 
-    return vl_convert.javascript_bundle("globalThis.vegaEmbed = vegaEmbed;")
+    return vl_convert.javascript_bundle(EXPORTED)
 
 
-def picture(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]], alt: str) -> str:
-    """A chart as Markdown with the picture in it, which Dagster's UI shows."""
+def library_versions() -> tuple[str, ...]:
+    """What decides what the library is."""
+    return importlib.metadata.version("vl-convert-python"), EXPORTED
+
+
+def svg(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """A chart as a picture of its own, light."""
     import vl_convert
 
     light = THEMES["light"]
@@ -75,8 +78,12 @@ def picture(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]], alt: str
         "config": coloured(json.dumps(config()), light | {"sans": "Liberation Sans, Arial, sans-serif"})
         | {"background": light["ground"], "padding": 16},
     }
-    svg = vl_convert.vegalite_to_svg(spec)
-    return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
+    return vl_convert.vegalite_to_svg(spec)
+
+
+def markdown(picture: str, title: str) -> str:
+    """A picture as Markdown that holds it, which Dagster's UI shows."""
+    return f"{title}\n\n![{title}](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode('ascii')})"
 
 
 def money(dollars: Decimal) -> str:
@@ -88,84 +95,7 @@ def money(dollars: Decimal) -> str:
     return f"{sign}${abs(dollars):,.2f}"
 
 
-def picture_of_view(view: str, ask: "Callable[[str], pd.DataFrame]") -> str | None:
-    """The chart of an aggregate view as Markdown: the trend, or its largest members in the last closed fiscal year.
-
-    `ask` answers a statement. None when the view is empty.
-    """
-    if view == "by_fiscal_year":
-        frame = ask(f"select fiscal_year, revenue, spending, data_as_of from {SCHEMA}.{view} order by 1")
-        return picture("trend", _trend(frame), "Revenue and spending by fiscal year") if len(frame) else None
-    if view not in _LARGEST:
-        return None
-    name, measure, where, color = _LARGEST[view]
-    years = ask(f"select distinct fiscal_year, data_as_of from {SCHEMA}.{view} order by 1")
-    if years.empty:
-        return None
-    year = last_closed(list(map(int, years["fiscal_year"])), years["data_as_of"].dropna().max())
-    frame = ask(
-        f"select {name} as name, sum({measure}) as value from {SCHEMA}.{view} where fiscal_year = {year}{where}"
-        f" group by 1 order by 2 desc, 1 limit {BARS}"
-    )
-    kind = "net" if measure == "net" else "bars"
-    rows = [_bar(row.name, Decimal(row.value), measure, color) for row in frame.itertuples(index=False)]
-    title = f"{measure.replace('_', ' ').capitalize()} of FY{year}, related government units included"
-    return f"{title}\n\n{picture(kind, {'rows': rows}, title)}"
-
-
-# View: column of the name, measure, condition, colour.
-_LARGEST = {
-    "by_organization": ("department", "spending", "", "spending"),
-    "by_type": ('"character"', "spending", " and transfer_adjustment = 'No'", "spending"),
-    "by_fund": ("fund", "spending", "", "spending"),
-    "net_by_organization_group": ("organization_group", "net", "", "neutral"),
-    "transaction_share_by_organization_group": ("organization_group", "percent_of_transactions", "", "neutral"),
-    "taxes_as_revenue": ('"character"', "revenue", " and tax = 'Yes'", "revenue"),
-    "top_fund_types_by_spending": ("fund_type", "spending", " and place <= 10", "spending"),
-}
-
-
-def last_closed(years: Sequence[int], as_of: Any) -> int:
-    """The latest of these fiscal years that was closed on a day, or else the latest of them.
-
-    `as_of` is a day, a time, or None for today.
-    """
-    day = date.today() if as_of is None else as_of if type(as_of) is date else as_of.date()
+def last_closed(years: Sequence[int], day: date) -> int:
+    """The latest of these fiscal years that was closed on a day, or else the latest of them."""
     closed = [year for year in years if year in closed_fiscal_years(day)]
     return max(closed or years)
-
-
-def _bar(name: str, value: Decimal, measure: str, color: str) -> dict[str, Any]:
-    """A row of a bar or net chart. A negative amount has no length."""
-    light = THEMES["light"]
-    signed = light["revenue"] if value >= 0 else light["spending"]
-    return {
-        "name": name,
-        "length": float(max(value, Decimal(0))),
-        "dollars": float(value),
-        "figure": f"{value:.1f}%" if measure.startswith("percent") else money(value),
-        "color": signed if measure == "net" else light[color],
-        "told": "",
-    }
-
-
-def _trend(frame: "pd.DataFrame") -> dict[str, list[dict[str, Any]]]:
-    years = [int(year) for year in frame["fiscal_year"]]
-    last = last_closed(years, frame["data_as_of"].dropna().max())
-    rows = [
-        {
-            "year": int(row["fiscal_year"]),
-            "side": side,
-            "dollars": float(row[side.lower()]),
-            "closed": int(row["fiscal_year"]) <= last,
-            "dashed": last <= int(row["fiscal_year"]) <= last + 1,
-            "picked": int(row["fiscal_year"]) == last,
-            "label": side if int(row["fiscal_year"]) == last else "",
-            "dy": -14 if (row["revenue"] >= row["spending"]) == (side == "Revenue") else 16,
-        }
-        for row in frame.to_dict("records")
-        for side in ("Revenue", "Spending")
-    ]
-    crosses = years[0] < CHART_CHANGE <= years[-1]
-    change = {"at": CHART_CHANGE - 0.5, "text": f"FY{CHART_CHANGE}:|new chart|of accounts"}
-    return {"rows": rows, "change": [change] if crosses else [], "period": [], "years": []}

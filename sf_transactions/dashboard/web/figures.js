@@ -96,12 +96,12 @@ function trendFigure(found) {
   const byYear = data.years.map((year) => points.filter((point) => point.year === year));
   const closed = (year) => statusOf(data, year) === "closed";
   const lastClosed = data.years.filter(closed).at(-1);
+  const open = data.years.filter((year) => !closed(year)).map((year) => `${fiscalYear(year)} ${statusOf(data, year)}`);
   const told = (of) => `${fiscalYear(of[0].year)}, ${statusOf(data, of[0].year)}: ` +
     of.map((point) => `${point.side.toLowerCase()} ${short(point.cents)}`).join(", ");
-  const labels = byYear.find((of) => of[0].year === lastClosed) ?? [];
-  const upper = labels.length === 2 && labels[0].cents >= labels[1].cents ? 0 : 1;
   return {
     id: "trend", title: "Since " + fiscalYear(data.years[0] ?? data.current_year), points,
+    note: open.length ? `Dotted lines and hollow points: years that are not closed yet (${open.join(", ")}).` : "",
     columns: [["Fiscal year", TEXT], ["Status", TEXT], ...sides.map((side) => [side, MONEY]), ...(sides.length > 1 ? [["Net", MONEY]] : [])],
     rows: byYear.map((of) => [String(of[0].year), statusOf(data, of[0].year), ...of.map((point) => point.cents),
       ...(of.length > 1 ? [of[0].cents - of[1].cents] : [])]),
@@ -109,7 +109,7 @@ function trendFigure(found) {
       rows: points.map((point) => ({
         year: point.year, side: point.side, dollars: dollars(point.cents), closed: closed(point.year),
         dashed: point.year >= lastClosed && statusOf(data, point.year) !== "in progress", picked: years.length === 1 && years[0] === point.year,
-        label: point.year === lastClosed ? point.side : "", dy: labels.length < 2 || data.sides.indexOf(point.side) === upper ? -16 : 20,
+        color: `var(--${point.side.toLowerCase()})`,
       })),
       change: crossesChange(data, data.years) ? [{ at: data.change_year - 0.5, text: `${fiscalYear(data.change_year)}:|new chart|of accounts` }] : [],
       period: years.length && state.span !== "all" ? [{ from: years[0] - 0.5, to: years.at(-1) + 0.5 }] : [],
