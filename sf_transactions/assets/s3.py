@@ -29,28 +29,53 @@ def s3_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(["s3", table.name])
 
 
-def _s3_asset(key: dg.AssetKey, tables: Sequence[Table], deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    names = ", ".join(table.name for table in tables)
+# The tables whose objects are one asset, with what that is made from.
+SENT: dict[dg.AssetKey, tuple[Sequence[Table], list[dg.AssetKey]]] = {
+    **{s3_key(table): ([table], [star_key(table)]) for table in STAR},
+    S3_CODES: (
+        CODES,
+        [
+            *(star_key(dimension.table) for dimension in CODED_DIMENSIONS),
+            *(star_key(table) for table in FACT_TABLES),
+            *(codes_key(table) for table in code_tables.TABLES),
+        ],
+    ),
+}
 
-    @dg.asset(
-        key=key,
-        deps=deps,
-        group_name="s3",
-        kinds={"sftp", "s3"},
-        owners=["team:data-engineering"],
-        description=(
-            f"The files of {names} as objects in S3, with the manifest that COPY reads.\n\nEach is put "
-            "through Transfer Family's SFTP endpoint, whose host key is pinned, and then read back from S3 and "
-            "hashed. The name of an object holds the hash of its content, so that an object is never overwritten by "
-            "another content, and one that stands already is not sent again."
-        ),
-        check_specs=checks.specs(key, {"objects_verified": "Every object has the size and the SHA-256 of its file."}),
-        **BY_FISCAL_YEAR,
-    )
-    def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer, storage: Storage) -> Iterator:
-        sent, objects, listed = 0, [], ""
-        with transfer.connect() as sftp:
-            for each in tables:
+
+@dg.multi_asset(
+    name="s3",
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=deps,
+            group_name="s3",
+            kinds={"sftp", "s3"},
+            owners=["team:data-engineering"],
+            description=(
+                f"The files of {', '.join(table.name for table in tables)} as objects in S3, with the manifest that "
+                "COPY reads.\n\nEach is put through Transfer Family's SFTP endpoint, whose host key is pinned, and "
+                "then read back from S3 and hashed. The name of an object holds the hash of its content, so that an "
+                "object is never overwritten by another content, and one that stands already is not sent again."
+            ),
+            partitions_def=BY_FISCAL_YEAR["partitions_def"],
+        )
+        for key, (tables, deps) in SENT.items()
+    ],
+    check_specs=[
+        spec
+        for key in SENT
+        for spec in checks.specs(key, {"objects_verified": "Every object has the size and the SHA-256 of its file."})
+    ],
+    can_subset=True,
+    backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
+)
+def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer, storage: Storage) -> Iterator:
+    """Sends the files of the selected assets over one SFTP session."""
+    with transfer.connect() as sftp:
+        for key in (key for key in SENT if key in context.selected_asset_keys):
+            sent, objects, listed = 0, [], ""
+            for each in SENT[key][0]:
                 entries, standing = [], {listed.key for listed in storage.listed(f"{each.name}/")}
                 for year in context.partition_keys if each.part_a_year else [None]:
                     entry, was_sent = _put(home.star(each.name, year), each, year, standing, sftp, storage)
@@ -58,18 +83,16 @@ def _s3_asset(key: dg.AssetKey, tables: Sequence[Table], deps: Sequence[dg.Asset
                     entries.append(entry | {"fiscal_year": year})
                 listed = _put_manifest(home, each, entries, context.partition_keys, sftp, storage)
                 objects += entries
-        yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={
-                "objects": len(objects),
-                "objects_sent": sent,
-                "bytes": sum(entry["bytes"] for entry in objects),
-                "dagster/uri": listed,
-            },
-        )
-
-    return s3_objects
+            yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={
+                    "objects": len(objects),
+                    "objects_sent": sent,
+                    "bytes": sum(entry["bytes"] for entry in objects),
+                    "dagster/uri": listed,
+                },
+            )
 
 
 def _put(path: Path, table: Table, year: str | None, standing: set[str], sftp, storage: Storage) -> tuple[dict, bool]:
@@ -138,16 +161,4 @@ def s3_raw(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> d
     )
 
 
-assets = [
-    s3_raw,
-    *(_s3_asset(s3_key(table), [table], [star_key(table)]) for table in STAR),
-    _s3_asset(
-        S3_CODES,
-        CODES,
-        [
-            *(star_key(dimension.table) for dimension in CODED_DIMENSIONS),
-            *(star_key(table) for table in FACT_TABLES),
-            *(codes_key(table) for table in code_tables.TABLES),
-        ],
-    ),
-]
+assets = [s3_raw, s3_objects]

@@ -5,6 +5,7 @@ may err: the score is the probability that not all of them do, if each is right 
 similar label alone never suffices, and where two new codes come out alike, none is taken.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -140,15 +141,19 @@ def _similar(olds, news) -> "pd.DataFrame":
     import pandas as pd
     from rapidfuzz import fuzz, process
 
-    texts = {code: twin_key(label) for code, label in news["label"].items()}
+    texts = {code: _words(label) for code, label in news["label"].items()}
     pairs = [
         (code, other)
         for code, label in olds["label"].items()
-        for _, _, other in process.extract(
-            twin_key(label), texts, scorer=fuzz.token_sort_ratio, score_cutoff=SIMILAR, limit=SHOWN
-        )
+        for _, _, other in process.extract(_words(label), texts, scorer=fuzz.ratio, score_cutoff=SIMILAR, limit=SHOWN)
     ]
     return pd.DataFrame(index=pd.MultiIndex.from_tuples(pairs, names=["old_code", "new_code"]) if pairs else None)
+
+
+@functools.cache
+def _words(label: str) -> str:
+    """The words of a label in order: `ratio` of two is their `token_sort_ratio`, which would sort them each time."""
+    return " ".join(sorted(twin_key(label).split()))
 
 
 def _scored(candidates, olds, news) -> "pd.DataFrame":
@@ -158,7 +163,7 @@ def _scored(candidates, olds, news) -> "pd.DataFrame":
 
     frame = candidates.reset_index()
     labels = zip(frame["old_code"].map(olds["label"]), frame["new_code"].map(news["label"]), strict=True)
-    frame["label_similarity"] = [fuzz.token_sort_ratio(twin_key(ours), twin_key(its)) / 100 for ours, its in labels]
+    frame["label_similarity"] = [fuzz.ratio(_words(ours), _words(its)) / 100 for ours, its in labels]
     doubts = np.prod([1 - right * frame[witness] for witness, right in WITNESSES.items()], axis=0)
     frame["score"] = np.round(100 * (1 - doubts)).astype("int64")
     for witness in WITNESSES:
