@@ -30,6 +30,7 @@ _TRANSACTION = (
 _SET = re.compile(r"SET\s+(?:SESSION\s+|LOCAL\s+)?(\w+)\s*(?:=|\s+TO\s)\s*(.+)", re.I | re.S)
 _RESET = re.compile(r"RESET\s+(\w+)", re.I)
 _SHOW = re.compile(r"SHOW\s+(\w+)", re.I)
+_SHOW_ISOLATION = re.compile(r"SHOW\s+TRANSACTION\s+ISOLATION\s+LEVEL", re.I)
 _TABLES = rf"(?P<tables>{QUALIFIED}(?:\s*,\s*{QUALIFIED})*)"
 _PRIVILEGE = r"(?:SELECT|INSERT|UPDATE|DELETE|DROP|TRUNCATE|REFERENCES|USAGE|CREATE|ALL(?:\s+PRIVILEGES)?)"
 _ON = rf"ON\s+(?:(?P<schema>SCHEMA|ALL\s+TABLES\s+IN\s+SCHEMA)\s+|TABLE\s+)?{_TABLES}\s+(?:TO|FROM)\s+[\w\",\s]+"
@@ -98,7 +99,9 @@ def translate(source: str) -> Statement:
 
 def _setting(source: str, first: str) -> Statement:
     value: str | None = None
-    if match := _SHOW.fullmatch(source) or _RESET.fullmatch(source):
+    if _SHOW_ISOLATION.fullmatch(source):
+        name = "transaction_isolation"
+    elif match := _SHOW.fullmatch(source) or _RESET.fullmatch(source):
         name = match[1].lower()
     elif first == "SET" and (match := _SET.fullmatch(source)):
         name, value = match[1].lower(), match[2].strip()

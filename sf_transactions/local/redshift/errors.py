@@ -6,6 +6,7 @@ import re
 _BY_TEXT = (
     (re.compile(r"(because schema|Schema with name) .* does not exist|catalog \+ schema named"), "3F000"),
     (re.compile(r"(Table|View) with name .* does not exist|Referenced table .* not found"), "42P01"),
+    (re.compile(r'^relation ".*" does not exist'), "42P01"),
     (re.compile(r"Cannot access file .* disabled by configuration"), "42P01"),
     (re.compile(r"(Referenced column|column) .* (not found|does not exist)|does not have a column", re.I), "42703"),
     (re.compile(r"Function with name .* does not exist|No function matches|Could not choose a best", re.I), "42883"),

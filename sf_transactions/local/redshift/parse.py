@@ -9,14 +9,14 @@ import re
 import sqlglot
 from sqlglot import exp, tokens
 
-from sf_transactions.local.redshift import vocabulary
+from sf_transactions.local.redshift import pg_catalog, vocabulary
 from sf_transactions.local.redshift.errors import SqlError, not_supported
 
 # sqlglot says so when it does not understand a statement; here that is an error for the client, not a line in a log.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 SYSTEM_SCHEMA = "stand_in"
-SYSTEM_TABLES = frozenset({"sys_load_error_detail", "svv_tables", "svv_columns"})
+SYSTEM_TABLES = frozenset({"sys_load_error_detail", "svv_tables", "svv_columns"}) | pg_catalog.TABLES
 INFORMATION_SCHEMA = frozenset({"tables", "columns", "schemata"})
 _HIDDEN_SCHEMAS = frozenset({"main", "temp", "system", SYSTEM_SCHEMA})
 _HIDDEN_TABLE = re.compile(r"(duckdb|pragma|sqlite|copied)_")
@@ -63,6 +63,23 @@ def parse(source: str) -> exp.Expr:
     selects = sum(token.token_type == tokens.TokenType.SELECT for token in tokenize(source))
     if len(list(tree.find_all(exp.Select))) > selects:
         raise SqlError("42601", "syntax error: a query starts with SELECT")
+    return _of_pg_catalog(tree)
+
+
+def _of_pg_catalog(tree: exp.Expr) -> exp.Expr:
+    """Functions without their schema pg_catalog, and casts to the types of its OIDs as what they mean."""
+    for node in list(tree.walk()):
+        if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
+            if isinstance(node.this, exp.Identifier) and node.this.name.lower() == "pg_catalog":
+                called = node.expression
+                schemas = isinstance(called, exp.Anonymous) and called.name.lower() == "current_schemas"
+                node.replace(exp.CurrentSchemas(this=called.expressions[0]) if schemas else called)
+        elif isinstance(node, exp.Cast) and isinstance(node.to, exp.ObjectIdentifier):
+            kind = node.to.name.upper()
+            if kind == "OID":
+                node.set("to", exp.DataType.build("BIGINT"))
+            elif kind == "REGCLASS":
+                node.replace(exp.Anonymous(this="regclass", expressions=[node.this]))
     return tree
 
 
@@ -98,7 +115,7 @@ def check(tree: exp.Expr) -> None:
                 raise SqlError("42883", f"function {name} does not exist")
         elif isinstance(node, exp.Table) and node.this and not isinstance(node.this, exp.Identifier):
             raise not_supported("a function in the place of a table")
-        elif kind not in vocabulary.NODES:
+        elif kind not in vocabulary.NODES and not _is_schema_at(node):
             if isinstance(node, exp.Func):
                 raise SqlError("42883", f"function {node.sql_name().lower()} does not exist or is not known here")
             raise not_supported(kind)
@@ -113,6 +130,11 @@ def check(tree: exp.Expr) -> None:
             for name, value in node.args.items():
                 if value and name not in allowed:
                     raise SqlError("42601", f"syntax error: {name.strip('_').upper()} in {kind.upper()} is not known")
+
+
+def _is_schema_at(node: exp.Expr) -> bool:
+    """Whether this is (current_schemas(true))[1], the only array that can be asked for."""
+    return isinstance(node, exp.Bracket) and isinstance(node.this.unnest(), exp.CurrentSchemas)
 
 
 def normalise(tree: exp.Expr) -> exp.Expr:
@@ -132,7 +154,9 @@ def normalise(tree: exp.Expr) -> exp.Expr:
             node.replace(exp.AtTimeZone(this=exp.CurrentTimestamp(), zone=exp.Literal.string("UTC")))
         elif isinstance(node, exp.GroupConcat):
             _listagg(node)
-        elif isinstance(node, (exp.Anonymous, exp.CurrentUser, exp.CurrentDatabase, exp.CurrentVersion)):
+        elif isinstance(node, exp.Bracket):
+            node.replace(exp.Anonymous(this="list_extract", expressions=[node.this, *node.expressions]))
+        elif isinstance(node, _FUNCTIONS):
             _function(node)
     return root.this
 
@@ -200,7 +224,21 @@ def _listagg(node: exp.GroupConcat) -> None:
         node.set("separator", separator)
 
 
-_KEYWORDS = {"currentuser": "current_user", "currentdatabase": "current_database", "currentversion": "version"}
+_KEYWORDS = {
+    "sessionuser": "current_user",
+    "currentuser": "current_user",
+    "currentcatalog": "current_database",
+    "currentdatabase": "current_database",
+    "currentversion": "version",
+}
+_FUNCTIONS = (
+    exp.Anonymous,
+    exp.CurrentUser,
+    exp.SessionUser,
+    exp.CurrentCatalog,
+    exp.CurrentDatabase,
+    exp.CurrentVersion,
+)
 
 
 def _function(node: exp.Expr) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from sf_transactions.local.redshift import wire
 from sf_transactions.local.redshift.catalog import SYSTEM_TABLES
 from sf_transactions.local.redshift.locks import Locks
+from sf_transactions.local.redshift.pg_catalog import PG_CATALOG
 from sf_transactions.local.redshift.session import Cluster, Session
 
 __all__ = ["Cluster", "RedshiftEndpoint"]
@@ -62,7 +63,7 @@ class RedshiftEndpoint:
         self._duckdb = duckdb.connect(str(self._database), config=config)
         try:
             self._duckdb.execute("set global TimeZone = 'UTC'")
-            self._duckdb.execute(SYSTEM_TABLES)
+            self._duckdb.execute(SYSTEM_TABLES + PG_CATALOG)
             self._duckdb.execute("set lock_configuration = true")
             endpoint = self
 

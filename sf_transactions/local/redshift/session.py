@@ -1,17 +1,18 @@
 """One connection: login, the simple and the extended protocol. What statements do is in `runner.py`."""
 
 import hmac
+import itertools
 import logging
 import secrets
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.local.redshift import dialect, wire
 from sf_transactions.local.redshift.errors import SqlError, from_duckdb, locate
 from sf_transactions.local.redshift.locks import Locks
-from sf_transactions.local.redshift.runner import Login, Runner
+from sf_transactions.local.redshift.runner import Answer, Login, Runner
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,6 +50,9 @@ class Portal:
     statement: dialect.Statement | None
     parameters: tuple[Any, ...]
     formats: tuple[int, ...]  # of the result's columns: 0 text, 1 binary
+    answer: Answer | None = None  # of a statement that was executed in part
+    binary: Sequence[str | None] = ()
+    rows: Iterator[tuple[Any, ...]] = field(default_factory=lambda: iter(()))  # that the client has not asked for yet
 
 
 class Session:
@@ -70,6 +74,7 @@ class Session:
         self._runner: Runner | None = None
         self._prepared: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
+        self._suspended: Portal | None = None  # whose rows still come from the cursor
         self._skip_to_sync = False
         self._source = ""  # of the statement that was read last
 
@@ -170,6 +175,9 @@ class Session:
             return False
         if kind == b"S":
             self._skip_to_sync = False
+            if self.runner.status == b"I":  # portals end with their transaction
+                self._portals.clear()
+                self._suspended = None
             self._ready()
         elif kind == b"H":
             self._wire.flush()
@@ -212,7 +220,14 @@ class Session:
         self.runner.failed()
         return False
 
+    def _keep_rows(self) -> None:
+        """Another statement needs the cursor: what a portal has not sent is fetched now."""
+        if self._suspended is not None:
+            portal, self._suspended = self._suspended, None
+            portal.rows = iter(list(portal.rows))
+
     def _simple(self, text: str) -> None:
+        self._keep_rows()
         self._source = text
         sources = dialect.split(text)
         if not sources:
@@ -271,6 +286,7 @@ class Session:
         return self._prepared[name]
 
     def _describe(self, body: bytes) -> None:
+        self._keep_rows()
         name, _ = wire.split_text(body[1:])
         if body[:1] == b"S":
             prepared = self._named(name)
@@ -298,9 +314,7 @@ class Session:
         if portal.statement is None:
             self._wire.send(b"I")
             return
-        if limit and portal.statement.returns_rows:
-            raise SqlError("0A000", "fetching a part of a portal is not supported by the stand-in")
-        self._run(portal.statement, portal.parameters, portal.formats)
+        self._continue(portal, limit)
 
     def _close(self, body: bytes) -> None:
         name, _ = wire.split_text(body[1:])
@@ -312,16 +326,34 @@ class Session:
 
     def _run(self, statement: dialect.Statement, parameters: tuple[Any, ...], formats: tuple[int, ...]) -> None:
         """Executes a statement and sends what it gives, rows as they come."""
-        answer = self.runner.run(statement, parameters)
+        self._continue(Portal(statement, parameters, formats), 0)
+
+    def _continue(self, portal: Portal, limit: int) -> None:
+        """Executes a portal, or goes on with it, and sends as many rows as `limit` says; all of them when it is 0."""
+        statement = portal.statement
+        assert statement is not None
+        if portal is not self._suspended:
+            self._keep_rows()
+        if portal.answer is None:
+            portal.answer = self._start(portal, statement)
+        elif portal.answer.rows is None:
+            raise SqlError("55000", "the portal was executed and cannot be run again")
+        count = 0
+        for row in itertools.islice(portal.rows, limit or None):
+            self._wire.send(b"D", wire.data_row(row, portal.binary))
+            count += 1
+        if limit and count == limit:
+            self._suspended = portal
+            self._wire.send(b"s")
+            return
+        self._suspended = None
+        self._wire.send(b"C", wire.text(f"SELECT {count}" if statement.kind == "query" else portal.answer.tag))
+
+    def _start(self, portal: Portal, statement: dialect.Statement) -> Answer:
+        answer = self.runner.run(statement, portal.parameters)
         for notice in answer.notices:
             self._wire.send(b"N", wire.error(SqlError("00000", notice, severity="INFO")))
-        tag = answer.tag
         if answer.rows is not None:
-            binary = wire.binary_formats(formats, answer.kinds) if any(formats) else ()
-            count = 0
-            for rows in answer.rows:
-                for row in rows:
-                    self._wire.send(b"D", wire.data_row(row, binary))
-                count += len(rows)
-            tag = f"SELECT {count}" if statement.kind == "query" else tag
-        self._wire.send(b"C", wire.text(tag))
+            portal.binary = wire.binary_formats(portal.formats, answer.kinds) if any(portal.formats) else ()
+            portal.rows = itertools.chain.from_iterable(answer.rows)
+        return answer

@@ -3,6 +3,8 @@
 A list of what is allowed, not of what is forbidden: DuckDB understands much that Redshift does not.
 """
 
+from sf_transactions.local.redshift import pg_catalog
+
 _STRUCTURE = """
     Select From Where Group Having Order Ordered Limit Offset Qualify Join Subquery CTE With Table TableAlias Alias
     Column Identifier Star Distinct Paren Tuple Union Intersect Except Window WindowSpec Rollup Cube GroupingSets
@@ -23,6 +25,7 @@ _FUNCTIONS = """
     ConcatWs Replace StrPosition SplitPart Initcap Repeat Reverse Pad Translate Ascii Chr RegexpReplace RegexpExtract
     RegexpCount Abs Ceil Floor Round Trunc Sqrt Cbrt Exp Ln Log Sign Pow Pi Rand Degrees Radians Sin Cos Tan Asin Acos
     Atan Atan2 MD5 SHA SHA2 CurrentTimestamp CurrentDate CurrentUser CurrentDatabase CurrentVersion CurrentSchema
+    CurrentSchemas CurrentCatalog SessionUser
     TimestampTrunc DateTrunc Extract TsOrDsAdd TsOrDsDiff DateAdd DateDiff LastDay Date TimeToStr StrToDate StrToTime
     TsOrDsToDate MonthsBetween ConvertTimezone ToNumber
 """
@@ -62,6 +65,7 @@ FUNCTIONS = {
     "date_part_year": "year",
     "ifnull": "coalesce",
     "isnull": "coalesce",
+    **pg_catalog.FUNCTIONS,
 }
 # Functions answered by the session: the DuckDB variable that holds the answer.
 ANSWERED = {
@@ -84,7 +88,7 @@ TYPES = {
     "SMALLINT": "SMALLINT", "INT": "INTEGER", "BIGINT": "BIGINT", "DECIMAL": "DECIMAL", "FLOAT": "REAL",
     "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP", "TIMESTAMPTZ": "TIMESTAMPTZ",
     "VARCHAR": "VARCHAR", "TEXT": "VARCHAR", "CHAR": "VARCHAR", "NCHAR": "VARCHAR", "NVARCHAR": "VARCHAR",
-    "BPCHAR": "VARCHAR",
+    "BPCHAR": "VARCHAR", "NAME": "VARCHAR",
 }  # fmt: skip
 # The session parameters a client may set, with what they are before. Only search_path changes anything here.
 SETTINGS = {
@@ -92,6 +96,7 @@ SETTINGS = {
     "query_group": "default", "datestyle": "ISO, MDY", "timezone": "UTC", "extra_float_digits": "0",
     "standard_conforming_strings": "on", "enable_result_cache_for_session": "on", "server_version": "8.0.2",
     "server_encoding": "UTF8", "integer_datetimes": "on", "is_superuser": "off",
+    "transaction_isolation": "serializable",
 }  # fmt: skip
 # Their value cannot be another here.
 FIXED = {
@@ -102,4 +107,5 @@ FIXED = {
     "server_encoding": (),
     "integer_datetimes": (),
     "is_superuser": (),
+    "transaction_isolation": (),
 }
