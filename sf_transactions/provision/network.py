@@ -49,10 +49,11 @@ class SecurityGroup(Named):
     def drift(self, found: Any) -> Iterator[Change]:
         client, group = self.aws.client("ec2"), found["GroupId"]
         opened, wanted = _opened(found["IpPermissions"]), _opened(self._rules)
+        besides = "" if wanted - opened else f" besides {', '.join(wanted)}"
         for extra in sorted(opened - wanted):
             rule = _rule(found["IpPermissions"], extra)
             yield Change(
-                f"it lets in {extra}, not {', '.join(wanted)}",
+                f"it lets in {extra}{besides}",
                 partial(client.revoke_security_group_ingress, GroupId=group, IpPermissions=[rule]),
             )
         if wanted - opened:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from textwrap import wrap
 from typing import Any
 
 from sf_transactions.provision import prices, stack
@@ -14,6 +17,8 @@ from sf_transactions.provision.permissions import needed
 from sf_transactions.provision.resource import Resource
 from sf_transactions.provision.sftp import server_id
 from sf_transactions.settings import Settings
+
+WIDTH = 100  # columns of a list that is wrapped
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,15 @@ class Plan:
         lines += [f"{action.sign} {action.resource:<{wide}}  {action.reason}" for action in self.actions]
         lines += ["", f"Costs a month, used or not (list prices of {prices.DATED}, {prices.REGION})"]
         lines += [f"  {cost.what:<{wide}}  {cost.told}" for cost in self.costs]
-        lines += [f"IAM actions needed: {len(self.permissions)}; `sf-transactions permissions` prints the policies", ""]
-        return [*lines, self._told()]
+        lines += ["", f"IAM actions needed: {len(self.permissions)}; `sf-transactions permissions` prints the policies"]
+        return [*lines, *self._actions_by_service(), "", self._told()]
+
+    def _actions_by_service(self) -> Iterator[str]:
+        split = sorted(permission.split(":") for permission in self.permissions)
+        wide = max(len(service) for service, _ in split)
+        for service, group in groupby(split, itemgetter(0)):
+            told = ", ".join(action for _, action in group)
+            yield from wrap(told, WIDTH, initial_indent=f"  {service:<{wide}}  ", subsequent_indent=" " * (wide + 4))
 
     def _told(self) -> str:
         counts = [

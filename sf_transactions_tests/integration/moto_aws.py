@@ -19,6 +19,7 @@ ACCOUNT = "123456789012"
 @contextlib.contextmanager
 def moto_aws(monkeypatch: pytest.MonkeyPatch, wrapped: Callable[[Any], Any] = lambda app: app) -> Iterator[str]:
     """Starts AWS with empty state, behind `wrapped`, and points the environment at it. Gives its URL."""
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # as the stand-ins do: no machine is started from them
     reset()
     server = AwsEndpoint(wrapped=wrapped).start()
     for name, value in {

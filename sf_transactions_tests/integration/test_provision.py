@@ -1,3 +1,4 @@
+import re
 import socket
 from dataclasses import replace
 
@@ -169,6 +170,12 @@ def test_the_plan_tells_reasons_costs_and_permissions(settings):
     assert any("cluster, 1 ra3.large" in line for line in lines)
     assert lines[-1] == "10 to create"
     told = plan(settings).as_json()
+    needed = sorted(action.split(":") for action in told["iam_actions"])
+    shown = lines[next(number for number, line in enumerate(lines) if line.startswith("IAM actions")) : -2]
+    assert shown[0].startswith(f"IAM actions needed: {len(needed)};")
+    assert [line.split()[0] for line in shown[1:] if line[2] != " "] == sorted({service for service, _ in needed})
+    assert re.findall(r"\b[A-Z]\w+", " ".join(shown[1:])) == [action for _, action in needed]
+    assert max(map(len, shown[1:])) <= 100
     assert told["changes"] is True and len(told["actions"]) == 10
     assert "transfer:CreateServer" in told["iam_actions"]
     assert {item["what"] for item in told["monthly_costs"]["items"]} >= {"bucket, storage"}

@@ -137,7 +137,7 @@ ONE_EACH = {
     "SQL from anywhere": (
         lets_in(**SQL_FROM_ANYWHERE),
         "security group sf-transactions-redshift",
-        "it lets in 0.0.0.0/0 tcp 5439-5439, not 203.0.113.7/32 tcp 5439-5439",
+        "it lets in 0.0.0.0/0 tcp 5439-5439 besides 203.0.113.7/32 tcp 5439-5439",
     ),
     "public cluster": (
         redshift("modify_cluster", PubliclyAccessible=True),
@@ -270,7 +270,10 @@ def test_a_single_drift_is_found_at_its_resource_and_repaired(settings, tmp_path
 @pytest.mark.full
 def test_new_values_in_the_settings_take_the_place_of_the_old(settings):
     moved = replace(settings, redshift_cidr="198.51.100.0/24", redshift_node_type="ra3.xlplus", s3_noncurrent_days="7")
-    assert set(changes(moved)) == {"bucket city-books", f"security group {ROLE}", "cluster sf-transactions"}
+    found = changes(moved)
+    assert set(found) == {"bucket city-books", f"security group {ROLE}", "cluster sf-transactions"}
+    old, new = (f"{cidr} tcp 5439-5439" for cidr in ("203.0.113.7/32", "198.51.100.0/24"))
+    assert found[f"security group {ROLE}"] == f"~ it lets in {old}; it does not let in {new}"
     repaired(moved)
     repaired(settings)
 

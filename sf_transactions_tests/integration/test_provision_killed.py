@@ -1,11 +1,14 @@
 """Provision and teardown killed after each call that changes AWS, and run again: the same end, nothing doubled."""
 
+import json
+
 import boto3
 import pytest
 from botocore.client import BaseClient
 
 from sf_transactions.local.aws import reset
 from sf_transactions.provision.apply import provision
+from sf_transactions.provision.desired import IAM_PATH, OWNER_TAG
 from sf_transactions.provision.destroy import teardown
 from sf_transactions.provision.plan import plan
 from sf_transactions_tests.integration.moto_aws import city_books, clients_made_once, moto_aws, quiet
@@ -25,7 +28,16 @@ VOLATILE = (
     "Stages",
     "ARN",
     "KeyBody",
+    "LastModified",
 )
+# The largest project: with an identity provider.
+LARGEST = {
+    "redshift_password": None,
+    "sftp_oidc_issuer": "https://idp.example",
+    "sftp_oidc_client_id": "x",
+    "sftp_oidc_client_secret": "y",
+}
+POINTS = 25  # the fewest changes that make a proof
 
 
 class Killed(BaseException):
@@ -74,7 +86,8 @@ def without(value, names=VOLATILE):
 def state() -> dict:
     """Everything that stands in the account, ours or not."""
     s3, iam, transfer, ec2 = (boto3.client(name) for name in ("s3", "iam", "transfer", "ec2"))
-    redshift, glue = boto3.client("redshift"), boto3.client("glue")
+    redshift, glue, logs = (boto3.client(name) for name in ("redshift", "glue", "logs"))
+    functions, dynamodb = boto3.client("lambda"), boto3.client("dynamodb")
     buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     roles = sorted(iam.list_roles()["Roles"], key=lambda role: role["RoleName"])
     policies = sorted(iam.list_policies(Scope="Local")["Policies"], key=lambda policy: policy["PolicyName"])
@@ -104,6 +117,17 @@ def state() -> dict:
         ],
         "clusters": without(redshift.describe_clusters()["Clusters"]),
         "databases": without(glue.get_databases()["DatabaseList"]),
+        "functions": [
+            (without(each), without(json.loads(functions.get_policy(FunctionName=each["FunctionName"])["Policy"])))
+            for each in functions.list_functions()["Functions"]
+        ],
+        "tables": [
+            (name, dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"])
+            for name in dynamodb.list_tables()["TableNames"]
+        ],
+        "logs": [
+            (each["logGroupName"], each.get("retentionInDays")) for each in logs.describe_log_groups()["logGroups"]
+        ],
         "secrets": without(boto3.client("secretsmanager").list_secrets()["SecretList"]),
     }
 
@@ -111,17 +135,26 @@ def state() -> dict:
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, clients_made_once(), moto_aws(patch):
-        yield city_books(tmp_path_factory.mktemp("home"), redshift_password=None), Killer(patch)
+        yield city_books(tmp_path_factory.mktemp("home"), **LARGEST), Killer(patch)
 
 
 def filled(settings) -> None:
-    """A provisioned project with all that a teardown has to remove."""
+    """A provisioned project with all that a teardown has to remove: contents, and what bore other names before the
+    settings were changed."""
     provision(settings, quiet)
     s3 = boto3.client("s3")
     for body in (b"one", b"two"):
         s3.put_object(Bucket="city-books", Key="a/b", Body=body)
     s3.create_multipart_upload(Bucket="city-books", Key="unfinished")
     boto3.client("glue").create_table(DatabaseName="sf_transactions", TableInput={"Name": "transaction"})
+    tags = [{"Key": OWNER_TAG, "Value": "city-books"}]
+    boto3.client("redshift").create_cluster(
+        ClusterIdentifier="before", NodeType="ra3.large", MasterUsername="x", ManageMasterPassword=True, Tags=tags
+    )
+    group = {"ResourceType": "security-group", "Tags": tags}
+    boto3.client("ec2").create_security_group(GroupName="before", Description="before", TagSpecifications=[group])
+    boto3.client("glue").create_database(DatabaseInput={"Name": "before"}, Tags={OWNER_TAG: "city-books"})
+    boto3.client("iam").create_role(Path=IAM_PATH, RoleName="before", AssumeRolePolicyDocument="{}", Tags=tags)
 
 
 @pytest.mark.full
@@ -136,7 +169,7 @@ def test_provisioning_killed_at_every_change_one_after_the_other_comes_to_its_en
     while killer.kill(1, lambda: provision(settings, quiet)):
         kills += 1
         assert kills < 100
-    assert kills >= 18
+    assert kills >= POINTS
     assert state() == expected
     assert not plan(settings).changes
 
@@ -154,7 +187,7 @@ def test_provisioning_killed_after_any_change_is_finished_by_the_next_run(aws):
         points += 1
         provision(settings, quiet)
         assert state() == expected, f"killed after change {points}"
-    assert points >= 18
+    assert points >= POINTS
 
 
 @pytest.mark.full
@@ -172,4 +205,4 @@ def test_teardown_killed_after_any_change_is_finished_by_the_next_run(aws):
         teardown(settings, said.append)
         assert said[-1] == "audit: nothing of this project is left"
         assert state() == empty, f"killed after change {points}"
-    assert points >= 15
+    assert points >= POINTS

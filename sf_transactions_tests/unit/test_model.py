@@ -118,3 +118,16 @@ def test_the_external_schema_names_the_glue_database_and_the_role_and_is_the_one
     ]
     assert f"{statement};" in (PACKAGE.parent / "docs" / "aws.md").read_text(encoding="utf-8")
     assert "DATABASE 'o''clock'" in ddl.external_schema("o'clock", role)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "AWS_ACCOUNT_ID", "AWS_DEFAULT_REGION", "S3_BUCKET",
+        "TRANSFER_ROLE", "TRANSFER_S3_POLICY", "TRANSFER_AWS_POLICIES", "SFTP_USERNAME",
+        "REDSHIFT_ROLE", "REDSHIFT_S3_POLICY", "REDSHIFT_CLUSTER",
+        "REDSHIFT_DATABASE", "REDSHIFT_USER", "REDSHIFT_PASSWORD",
+    ],
+)  # fmt: skip
+def test_the_readme_lists_every_value_of_the_original_configuration(variable):
+    assert f"| `{variable}` |" in (ddl.SQL.parent / "README.md").read_text(encoding="utf-8")
