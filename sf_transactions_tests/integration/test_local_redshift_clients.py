@@ -263,9 +263,10 @@ def test_a_portal_gives_as_many_rows_as_are_asked_for_and_goes_on_where_it_stopp
 
 def test_other_statements_meanwhile_do_not_mix_with_the_rows_of_a_portal(raw):
     raw.query("begin")
-    raw.send(PREPARE, BIND, execute(1), SYNC)
+    many = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000) select i from n order by i"
+    raw.send((b"P", b"\0" + many.encode() + b"\0\0\0"), BIND, execute(1), SYNC)
     assert values(raw.query("select 77")) == [b"77"]
-    assert values(raw.send(execute(0), SYNC)) == [b"2", b"3"]
+    assert values(raw.send(execute(0), SYNC)) == [str(number).encode() for number in range(2, 5001)]
 
 
 def test_a_portal_ends_with_its_transaction(raw):

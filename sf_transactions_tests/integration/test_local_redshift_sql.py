@@ -19,6 +19,8 @@ import redshift_connector
 
 from sf_transactions.ddl import read, schema_statements, views
 from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
+from sf_transactions.resources.warehouse import Warehouse
+from sf_transactions.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/copy"
 CLUSTER = Cluster("sf-transactions", "dev", "admin", "Secret-123", (ROLE,))
@@ -69,12 +71,50 @@ def endpoint(tmp_path_factory):
     endpoint.stop()
 
 
-@pytest.fixture
-def connection(endpoint):
-    with session(endpoint) as connection:
+# The contract: what is said of SQL holds for the stand-in and for a real cluster, which is asked with `-m cluster`.
+STAND_IN = "stand-in"
+CLUSTER_TOO = [STAND_IN, pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.enable_socket])]
+
+
+@pytest.fixture(scope="module", params=CLUSTER_TOO)
+def anywhere(request):
+    """Opens sessions: on the stand-in, or in a database of a real cluster that has no schema `report` yet."""
+    if request.param == STAND_IN:
+        endpoint = request.getfixturevalue("endpoint")
+        yield lambda: session(endpoint)
+        return
+    if "cluster" not in request.config.getoption("-m").replace("not cluster", ""):
+        pytest.skip("a real cluster is asked with -m cluster, and the settings REDSHIFT_* of an empty database")
+    warehouse = Warehouse.from_settings(Settings.from_environ())
+    with warehouse.connect() as connection:
+        if ask(connection, "select 1 from pg_namespace where nspname = 'report'"):
+            pytest.fail("the database that REDSHIFT_DATABASE names has a schema report: name an empty one")
+        ask(connection, "create schema report")
+        connection.commit()
+        yield warehouse.connect
+        connection.rollback()
+        ask(connection, "drop schema report cascade")
+        connection.commit()
+
+
+@contextlib.contextmanager
+def rolled_back(sessions):
+    with sessions as connection:
         yield connection
         with contextlib.suppress(redshift_connector.Error):
             connection.rollback()
+
+
+@pytest.fixture
+def connection(anywhere):
+    with rolled_back(anywhere()) as connection:
+        yield connection
+
+
+@pytest.fixture
+def local_connection(endpoint):
+    with rolled_back(session(endpoint)) as connection:
+        yield connection
 
 
 # Logins
@@ -197,8 +237,6 @@ def test_a_large_result_arrives_whole(connection):
         ("select 1.5::decimal", 2),
         ("select 'abcdef'::varchar(3)", "abc"),
         ("select decode(2, 1, 'one', 2, 'two', 'more')", "two"),
-        ("select current_database()", "dev"),
-        ("select current_user", "admin"),
         ("select count from (select count(*) from (select 1 union select 2))", 2),
         ("select x from (select 1 x union all select null) order by x desc limit 1", None),
         ("with recursive n(i) as (select 1 union all select i + 1 from n where i < 4) select sum(i) from n", 10),
@@ -211,6 +249,10 @@ def test_a_large_result_arrives_whole(connection):
 )
 def test_redshifts_sql_gives_redshifts_answers(connection, query, value):
     assert ask(connection, query) == [[value]]
+
+
+def test_a_session_knows_its_database_and_user(local_connection):
+    assert ask(local_connection, "select current_database(), current_user") == [["dev", "admin"]]
 
 
 def test_columns_without_a_name_are_named_as_in_redshift(connection):
@@ -345,7 +387,6 @@ def test_system_tables_tell_what_there_is(connection):
         ("lock table report.nowhere", "42P01"),
         ("grant select on report.nowhere to public", "42P01"),
         ("set nonesuch to 1", "42704"),
-        ("set timezone to 'America/Los_Angeles'", "22023"),
     ],
 )
 def test_errors_carry_their_sqlstate(connection, statement, state):
@@ -412,15 +453,19 @@ def test_errors_carry_their_sqlstate(connection, statement, state):
         "select 1; drop schema report",
     ],
 )
-def test_what_is_not_redshifts_or_not_known_is_refused(connection, statement):
-    assert refused(connection, statement) in ("0A000", "42601", "42883", "42P01", "3F000", "42704", "42703")
+def test_what_is_not_redshifts_or_not_known_is_refused(local_connection, statement):
+    assert refused(local_connection, statement) in ("0A000", "42601", "42883", "42P01", "3F000", "42704", "42703")
+
+
+def test_the_stand_in_has_one_time_zone(local_connection):
+    assert refused(local_connection, "set timezone to 'America/Los_Angeles'") == "22023"
 
 
 # Transactions
 
 
-def test_after_an_error_only_the_end_of_the_transaction_is_taken(endpoint):
-    with session(endpoint) as connection:
+def test_after_an_error_only_the_end_of_the_transaction_is_taken(anywhere):
+    with anywhere() as connection:
         ask(connection, "create table report.half (a int)")
         with pytest.raises(redshift_connector.Error):
             ask(connection, "select 1/0")
@@ -431,8 +476,8 @@ def test_after_an_error_only_the_end_of_the_transaction_is_taken(endpoint):
         assert refused(connection, "select * from report.half") == "42P01"
 
 
-def test_nothing_is_seen_before_commit_and_all_of_it_afterwards(endpoint):
-    with session(endpoint) as one, session(endpoint) as other:
+def test_nothing_is_seen_before_commit_and_all_of_it_afterwards(anywhere):
+    with anywhere() as one, anywhere() as other:
         ask(one, "create table report.seen (a int)")
         ask(one, "insert into report.seen values (1)")
         assert refused(other, "select * from report.seen") == "42P01"
@@ -443,8 +488,8 @@ def test_nothing_is_seen_before_commit_and_all_of_it_afterwards(endpoint):
         one.commit()
 
 
-def test_two_writers_of_the_same_rows_violate_isolation(endpoint):
-    with session(endpoint) as one, session(endpoint) as other:
+def test_two_writers_of_the_same_rows_violate_isolation(anywhere):
+    with anywhere() as one, anywhere() as other:
         ask(one, "create table report.both (a int)")
         ask(one, "insert into report.both values (1)")
         one.commit()
@@ -463,12 +508,12 @@ def test_two_writers_of_the_same_rows_violate_isolation(endpoint):
         one.commit()
 
 
-def test_a_client_that_goes_away_leaves_nothing_behind(endpoint, connection):
+def test_a_client_that_goes_away_leaves_nothing_behind(endpoint, local_connection):
     leaving = connect(endpoint)
     ask(leaving, "create table report.left_over (a int)")
     leaving._usock.shutdown(socket.SHUT_RDWR)
     time.sleep(0.2)
-    assert refused(connection, "select * from report.left_over") == "42P01"
+    assert refused(local_connection, "select * from report.left_over") == "42P01"
 
 
 def test_data_is_there_after_a_restart(tmp_path):
@@ -515,12 +560,15 @@ def test_a_killed_server_loses_nothing_that_was_committed(tmp_path):
     again.stop()
 
 
-def test_a_statement_is_cancelled_on_request(endpoint, connection):
-    ask(connection, "create temp table n as select 1 as i union all select 2 union all select 3 union all select 4")
+def test_a_statement_is_cancelled_on_request(endpoint, local_connection):
+    ask(
+        local_connection,
+        "create temp table n as select 1 as i union all select 2 union all select 3 union all select 4",
+    )
     for _ in range(4):
-        ask(connection, "insert into n select a.i from n a cross join (select i from n limit 8) b")
-    connection.commit()
-    pid = ask(connection, "select pg_backend_pid()")[0][0]
+        ask(local_connection, "insert into n select a.i from n a cross join (select i from n limit 8) b")
+    local_connection.commit()
+    pid = ask(local_connection, "select pg_backend_pid()")[0][0]
     secret = next(found.secret for found in endpoint._sessions if found.pid == pid)
 
     def cancel():
@@ -530,10 +578,10 @@ def test_a_statement_is_cancelled_on_request(endpoint, connection):
 
     thread = threading.Thread(target=cancel)
     thread.start()
-    state = refused(connection, "select sum(sqrt(a.i * b.i * c.i + d.i)) from n a, n b, n c, n d")
+    state = refused(local_connection, "select sum(sqrt(a.i * b.i * c.i + d.i)) from n a, n b, n c, n d")
     thread.join()
     assert state == "57014"
-    assert ask(connection, "select 1") == [[1]]
+    assert ask(local_connection, "select 1") == [[1]]
 
 
 # psql
