@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -147,12 +148,26 @@ def _print_table(view: str, frame: "pd.DataFrame", rows: int, says_so: bool) -> 
         table.add_row(*(_shown(name, value) for name, value in row.items()))
     console.print(table)
     hidden = len(frame.columns) - shown
-    notes = [f"As of {frame['data_as_of'].dropna().max():%Y-%m-%d}."] if frame["data_as_of"].notna().any() else []
+    day = frame["data_as_of"].dropna().max() if frame["data_as_of"].notna().any() else None
+    notes = [f"As of {day:%Y-%m-%d}."] if day else []
+    notes += _of_years(sorted(map(int, frame["fiscal_year"].unique())), day.date() if day else date.today())
     if len(frame) < rows:
         notes.append(f"{rows - len(frame):,} more rows: --limit 0 shows all, --year narrows them.")
     if not says_so:
         notes.append("Related government units included; --without-related-units leaves them out.")
     console.print(" ".join([*notes, f"{hidden} more columns and exact dollars: --csv, --json."]), soft_wrap=True)
+
+
+def _of_years(years: list[int], day: date) -> list[str]:
+    """What one has to know of these fiscal years to compare them."""
+    from sf_transactions.model import CHART_CHANGE, closed_fiscal_years
+
+    closed = closed_fiscal_years(day)
+    unclosed = ", ".join(f"FY{year}" for year in years if year not in closed)
+    notes = [f"Not closed yet: {unclosed}."] if unclosed else []
+    if years and years[0] < CHART_CHANGE <= years[-1]:
+        notes.append(f"FY{CHART_CHANGE} has a new chart of accounts: totals compare across it, members may not.")
+    return notes
 
 
 def _shown(name: str, value: Any) -> str:

@@ -198,7 +198,7 @@ def test_tabs_and_dialog_work_by_keyboard(small, window):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_axe_finds_no_violation(small, window, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 

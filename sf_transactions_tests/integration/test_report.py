@@ -286,3 +286,5 @@ def test_report_as_a_table_says_what_it_includes_and_of_which_day(loaded):
     assert "As of 2026-09-20." in told
     assert "Related government units included" in told
     assert "more rows" in told
+    assert "FY2018 has a new chart of accounts" not in told
+    assert "FY2018 has a new chart of accounts" in ask("by_type", "--by", "character", "--limit", "0").output

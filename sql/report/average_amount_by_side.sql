@@ -8,7 +8,8 @@ SELECT
     sum(t.amount) AS amount,
     CAST(sum(t.amount) / count(*) AS DECIMAL(18, 2)) AS average_amount,
     CAST(
-        avg(CASE WHEN p.related_govt_units = 'No' THEN t.amount END) AS DECIMAL(18, 2)
+        sum(CASE WHEN p.related_govt_units = 'No' THEN t.amount END)
+        / NULLIF(sum(CASE WHEN p.related_govt_units = 'No' THEN 1 ELSE 0 END), 0) AS DECIMAL(18, 2)
     ) AS average_without_related_govt_units,
     o.data_as_of
 FROM report.transaction AS t

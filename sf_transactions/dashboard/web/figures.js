@@ -16,7 +16,7 @@ const plural = { "Organization group": "organization groups", Department: "depar
 const descending = (of) => (x, y) => (of(y) > of(x) ? 1 : of(y) < of(x) ? -1 : x.name < y.name ? -1 : 1);
 
 /** A figure of the members of a tree, as bars, for one measure. */
-function ranking(found, { id, cube, title, side, measure, kind = MONEY, keep = () => true, color, note = () => "" }) {
+function ranking(found, { id, cube, title, side, measure, kind = MONEY, shares = kind === COUNT, keep = () => true, color, note = () => "" }) {
   const { data, state } = found;
   const all = entries(found, cube).filter((entry) => rowsOf(entry, side) > 0 && keep(entry)).sort(descending(measure));
   const money = kind === MONEY, whole = all.reduce((sum, entry) => sum + measure(entry), money ? 0n : 0);
@@ -29,7 +29,7 @@ function ranking(found, { id, cube, title, side, measure, kind = MONEY, keep = (
     rows: all.map((entry) => [entry.name, entry.code, measure(entry), shareOf(entry)]),
     bars: drawn.map((entry) => ({
       name: entry.name, node: entry.node, tree: cube.tree.name, length: Math.max(0, money ? dollars(measure(entry)) : measure(entry)),
-      figure: money ? short(measure(entry)) : share(shareOf(entry)), color,
+      figure: [shares && share(shareOf(entry)), money && short(measure(entry))].filter(Boolean).join("\u2002"), color,
       told: `${entry.name}: ${money ? full(measure(entry)) : counted(measure(entry)) + " transactions"}, ${share(shareOf(entry))}`,
     })),
     more: all.length - apart.length - drawn.length,
@@ -56,7 +56,7 @@ function figures(found) {
     note: () => "A transaction is a published row: a summary of the accounts, not a payment." }));
   if (shownFor(state, "revenue"))
     list.push(ranking(found, { id: "taxes", cube: found.characters, title: "Taxes as revenue", side: "revenue", measure: (e) => e.revenue,
-      keep: (e) => e.name.toLowerCase().includes("tax"), color: "var(--revenue)",
+      keep: (e) => e.name.toLowerCase().includes("tax"), shares: true, color: "var(--revenue)",
       note: (all) => (all.length ? "Characters whose name says that they are taxes." : "No taxes under these filters.") }));
   if (state.side === "both") list.push(netFigure(found));
   if (shownFor(state, "spending"))
@@ -73,19 +73,19 @@ function totalsFigure(found) {
     name: side, cents: now[side].cents, rows: now[side].rows, adjustments: adjustments(found, years, side).cents,
     change: then && change(now[side].cents, then[side].rows ? then[side].cents : null),
   }));
-  const rows = cards.map((card) => [card.name, card.cents, card.adjustments, card.rows, card.change]);
+  const rows = cards.map((card) => [card.name, card.cents, card.adjustments, card.rows, mean(card.cents, card.rows), card.change]);
   if (cards.length === 2) {
     const net = cards[0].cents - cards[1].cents;
-    rows.push(["Net", net, cards[0].adjustments - cards[1].adjustments, cards[0].rows + cards[1].rows, null]);
+    rows.push(["Net", net, cards[0].adjustments - cards[1].adjustments, cards[0].rows + cards[1].rows, null, null]);
     cards.push({ name: "Net", cents: net, rows: null, adjustments: null, change: null });
   }
   return {
     id: "totals", title: "Totals", cards, rows, before,
-    columns: [["Side", TEXT], ["US dollars", MONEY], ["Of them transfer adjustments", MONEY], ["Transactions", COUNT], ["Change", CHANGE]],
+    columns: [["Side", TEXT], ["US dollars", MONEY], ["Of them transfer adjustments", MONEY], ["Transactions", COUNT], ["Average", MONEY], ["Change", CHANGE]],
     sql: statement(data, state, {
       by: ["f.revenue_or_spending"],
       measures: ["sum(t.amount) AS amount", `sum(CASE WHEN y.character_code IN (${data.transfer_adjustments.map(literal).join(", ")}) THEN t.amount ELSE 0 END) AS transfer_adjustments`,
-        "count(*) AS transactions"] }),
+        "count(*) AS transactions", "CAST(sum(t.amount) / count(*) AS DECIMAL(18, 2)) AS average_amount"] }),
   };
 }
 
@@ -101,6 +101,7 @@ function trendFigure(found) {
     of.map((point) => `${point.side.toLowerCase()} ${short(point.cents)}`).join(", ");
   return {
     id: "trend", title: "Since " + fiscalYear(data.years[0] ?? data.current_year), points,
+    caption: "Revenue and spending by fiscal year" + (crossesChange(data, data.years) ? `; ${fiscalYear(data.change_year)} has a new chart of accounts` : ""),
     note: open.length ? `Dotted lines and hollow points: years that are not closed yet (${open.join(", ")}).` : "",
     columns: [["Fiscal year", TEXT], ["Status", TEXT], ...sides.map((side) => [side, MONEY]), ...(sides.length > 1 ? [["Net", MONEY]] : [])],
     rows: byYear.map((of) => [String(of[0].year), statusOf(data, of[0].year), ...of.map((point) => point.cents),

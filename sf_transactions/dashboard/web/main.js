@@ -85,13 +85,14 @@ function renderTotals(figure) {
       el("span", { class: "exact" }, full(card.cents)),
       card.change === null ? (card.name === "Net" ? el("span", { class: "aside" }, "Revenue minus spending: a difference, not a surplus or a deficit") : null)
         : el("span", { class: "aside" }, `${signed(card.change)} on ${of}`, comparisonCrosses() && el("sup", {}, "\u2020")),
-      card.rows !== null && el("span", { class: "aside" }, `${counted(card.rows)} transactions`)))));
+      card.rows !== null && el("span", { class: "aside" }, `${counted(card.rows)} transactions${card.rows ? `, ${short(mean(card.cents, card.rows))} on average` : ""}`)))));
   const adjusted = figure.cards.filter((card) => card.adjustments !== null);
   byId("adjustments").replaceChildren(
     el("strong", {}, "Transfer adjustments: "),
     ...adjusted.flatMap((card, i) => [i ? " and " : "", el("span", { class: "figure", "data-cents": String(card.adjustments), title: full(card.adjustments) }, short(card.adjustments)), ` in ${card.name.toLowerCase()}`]),
     ". They cancel transfers between the City\u2019s own funds that would otherwise count twice; every total here contains them.");
-  byId("crosses").hidden = !comparisonCrosses();
+  byId("crosses").hidden = !comparisonCrosses() && !crossesChange(data, period(data, state));
+  byId("what-crosses").replaceChildren(...(comparisonCrosses() ? [el("sup", {}, "\u2020"), " The comparison"] : ["The period"]));
 }
 
 /** Shows a figure's chart, or hides it where the chosen side has none. */
@@ -120,7 +121,7 @@ function described(figure) {
   return `${figure.bars ? "Bar" : "Dot"} chart. ${(figure.bars ?? figure.dots).map((row) => `${row.name} ${row.figure}`).join(", ")}`;
 }
 
-const fillTable = (details, figure) => details.querySelector(".table").replaceChildren(tableOf(figure, figure.title));
+const fillTable = (details, figure) => details.querySelector(".table").replaceChildren(tableOf(figure, figure.caption ?? figure.title));
 
 function announce(figure) {
   byId("announced").textContent = `${periodName(data, state)}: ${figure.cards.map((card) => `${card.name} ${short(card.cents)}`).join(", ")}.`;

@@ -30,6 +30,13 @@ function short(cents) {
   return shown ?? sign + exact(size);
 }
 
+/** Cents a row, rounded half away from zero. */
+function mean(cents, rows) {
+  if (!rows) return null;
+  const count = BigInt(rows), size = (2n * abs(cents) + count) / (2n * count);
+  return cents < 0n ? -size : size;
+}
+
 const dollars = (cents) => Number(cents) / 100;
 
 /** What percentage of `whole` is `part`, or null where a percentage says nothing. */
