@@ -5,6 +5,7 @@ import itertools
 import logging
 import secrets
 import struct
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
 log = logging.getLogger("sf_transactions.local.redshift")
+
+LOGIN_SECONDS = 60  # that a client has to log in, as PostgreSQL's authentication_timeout
 
 PARAMETERS = {
     "server_version": "8.0.2", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY",
@@ -95,7 +98,7 @@ class Session:
 
     def serve(self) -> None:
         try:
-            if self._login():
+            if self._login_in_time():
                 self._ready()
                 while self._step():
                     pass
@@ -104,18 +107,29 @@ class Session:
 
     # Login
 
-    def _login(self) -> bool:
-        code, body = self._wire.startup()
-        while code in (wire.SSL, wire.GSS):
-            self._wire.send_raw(b"N")
-            code, body = self._wire.startup()
-        if code == wire.CANCEL and len(body) == 8:
-            self._cancel(*struct.unpack("!ii", body))
-            return False
+    def _login_in_time(self) -> bool:
+        """A client that sends a part of what it has to, or a byte now and then, is hung up on."""
+        timer = threading.Timer(LOGIN_SECONDS, self._wire.hang_up)
+        timer.daemon = True
+        timer.start()
         try:
+            return self._login()
+        finally:
+            timer.cancel()
+
+    def _login(self) -> bool:
+        try:
+            code, body = self._first()
+            if code == wire.CANCEL and len(body) == 8:
+                self._cancel(*struct.unpack("!ii", body))
+                return False
             self._startup(code, body)
+        except OSError:
+            raise  # the client has gone
         except SqlError as error:
             found = error
+        except UnicodeDecodeError as error:
+            found = wire.unreadable(str(error))
         except Exception:
             log.exception("session %d: the login failed", self.pid)
             found = SqlError("XX000", "internal error of the stand-in at login; its log says more")
@@ -125,6 +139,16 @@ class Session:
         self._wire.send(b"E", wire.error(found))
         self._wire.flush()
         return False
+
+    def _first(self) -> tuple[int, bytes]:
+        """The first message after the requests for encryption, each of which is refused once."""
+        refusable = {wire.SSL, wire.GSS}
+        code, body = self._wire.startup()
+        while code in refusable:
+            refusable.remove(code)
+            self._wire.send_raw(b"N")
+            code, body = self._wire.startup()
+        return code, body
 
     def _startup(self, code: int, body: bytes) -> None:
         if code != wire.PROTOCOL_3 and code >> 16 != 3:
@@ -147,7 +171,7 @@ class Session:
             raise SqlError("28000", "no cluster exists; run `sf-transactions provision`")
         self._wire.send(b"R", struct.pack("!i", 3))
         self._wire.flush()
-        kind, body = self._wire.message()
+        kind, body = self._wire.message(wire.LONGEST_LOGIN)
         if kind != b"p":
             raise SqlError("28P01", f'password authentication failed for user "{user}"')
         password = wire.split_text(body)[0]
@@ -209,7 +233,7 @@ class Session:
         except SqlError as error:
             found = error
         except (UnicodeDecodeError, struct.error) as error:
-            found = SqlError("08P01", f"the message could not be read: {error}")
+            found = wire.unreadable(str(error))
         except RecursionError:
             found = SqlError("54001", "the statement is nested too deeply")
         except Exception as error:
@@ -249,8 +273,7 @@ class Session:
         name, rest = wire.split_text(body)
         source, rest = wire.split_text(rest)
         self._source = source
-        (count,) = struct.unpack("!h", rest[:2])
-        types = struct.unpack(f"!{count}i", rest[2 : 2 + 4 * count])
+        types, _ = wire.split_numbers(rest, "i")
         sources = dialect.split(source)
         if len(sources) > 1:
             raise SqlError("42601", "cannot insert multiple commands into a prepared statement")
@@ -261,19 +284,14 @@ class Session:
         portal, rest = wire.split_text(body)
         name, rest = wire.split_text(rest)
         prepared = self._named(name)
-        (count,) = struct.unpack("!h", rest[:2])
-        formats = struct.unpack(f"!{count}h", rest[2 : 2 + 2 * count])
-        rest = rest[2 + 2 * count :]
-        (count,) = struct.unpack("!h", rest[:2])
-        rest, values = rest[2:], []
-        for position in range(count):
-            (size,) = struct.unpack("!i", rest[:4])
-            data, rest = (None, rest[4:]) if size < 0 else (rest[4 : 4 + size], rest[4 + size :])
-            binary = bool(formats[position] if len(formats) > 1 else formats[0] if formats else 0)
-            oid = prepared.parameter_types[position] if position < len(prepared.parameter_types) else 0
-            values.append(wire.parameter(data, oid, binary))
-        (count,) = struct.unpack("!h", rest[:2])
-        results = struct.unpack(f"!{count}h", rest[2 : 2 + 2 * count])
+        formats, rest = wire.split_numbers(rest, "h")
+        given, rest = wire.split_values(rest)
+        results, _ = wire.split_numbers(rest, "h")
+        types = (*prepared.parameter_types, *(0,) * len(given))
+        values = [
+            wire.parameter(data, oid, bool(binary))
+            for data, oid, binary in zip(given, types, wire.for_each(formats, len(given)), strict=False)
+        ]
         wanted = prepared.statement.parameter_count if prepared.statement else 0
         if len(values) != wanted:
             raise SqlError("08P01", f"bind message supplies {len(values)} parameters, but {wanted} are required")

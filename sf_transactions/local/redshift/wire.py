@@ -12,6 +12,8 @@ from typing import Any
 from sf_transactions.local.redshift.errors import SqlError
 
 PROTOCOL_3, CANCEL, SSL, GSS = 196608, 80877102, 80877103, 80877104
+LONGEST_LOGIN, LONGEST = 1 << 16, 1 << 26  # bytes of a message before and after the login, with its length
+AT_ONCE = 1 << 16  # bytes that are read, and for which memory is taken, at a time
 
 # DuckDB's type names: (type OID, size in bytes)
 _TYPES = {
@@ -33,10 +35,14 @@ class Connection:
         self._out = bytearray()
 
     def read(self, size: int) -> bytes:
-        data = self._in.read(size)
-        if len(data) < size:
-            raise ConnectionError("the client has gone")
-        return data
+        """As many bytes; memory is taken for those that came, not for those that a length promises."""
+        data = bytearray()
+        while len(data) < size:
+            part = self._in.read(min(size - len(data), AT_ONCE))
+            if not part:
+                raise ConnectionError("the client has gone")
+            data += part
+        return bytes(data)
 
     def startup(self) -> tuple[int, bytes]:
         """The untyped first message: its code and its body."""
@@ -46,10 +52,10 @@ class Connection:
         body = self.read(length - 4)
         return struct.unpack("!i", body[:4])[0], body[4:]
 
-    def message(self) -> tuple[bytes, bytes]:
+    def message(self, longest: int = LONGEST) -> tuple[bytes, bytes]:
         kind = self.read(1)
         (length,) = struct.unpack("!i", self.read(4))
-        if not 4 <= length <= 1 << 26:
+        if not 4 <= length <= longest:
             raise ConnectionError("a message of impossible length")
         return kind, self.read(length - 4)
 
@@ -81,8 +87,35 @@ def text(value: str) -> bytes:
 
 
 def split_text(body: bytes) -> tuple[str, bytes]:
-    value, rest = body.split(b"\0", 1)
+    """The text at the start of a message, and what follows. Raises SqlError when it has no end."""
+    value, end, rest = body.partition(b"\0")
+    if not end:
+        raise unreadable("a text has no end")
     return value.decode(), rest
+
+
+def split_numbers(body: bytes, code: str) -> tuple[tuple[int, ...], bytes]:
+    """A list of numbers behind its count, of the form of this struct code, and what follows. Raises struct.error."""
+    (count,) = struct.unpack_from("!h", body)
+    form = f"!{count}{code}"
+    return struct.unpack_from(form, body, 2), body[2 + struct.calcsize(form) :]
+
+
+def split_values(body: bytes) -> tuple[list[bytes | None], bytes]:
+    """The values of Bind behind their count, None for a null, and what follows. Raises SqlError, struct.error."""
+    (count,) = struct.unpack_from("!h", body)
+    rest, values = body[2:], list[bytes | None]()
+    for _ in range(count):
+        (size,) = struct.unpack_from("!i", rest)
+        if size > len(rest) - 4:
+            raise unreadable("a value is shorter than its length says")
+        values.append(None if size < 0 else rest[4 : 4 + size])
+        rest = rest[4 + max(size, 0) :]
+    return values, rest
+
+
+def unreadable(why: str) -> SqlError:
+    return SqlError("08P01", f"the message could not be read: {why}")
 
 
 def error(found: SqlError) -> bytes:
@@ -147,9 +180,16 @@ _BINARY: dict[str, Callable[[Any], bytes]] = {
 }
 
 
+def for_each(formats: Sequence[int], count: int) -> list[int]:
+    """Formats of Bind spread over its values or columns: none means text, one is that of all. Raises SqlError."""
+    if len(formats) not in (0, 1, count):
+        raise SqlError("08P01", f"bind message has {len(formats)} formats but {count} values or columns")
+    return list(formats) if len(formats) == count else [*(formats or (0,))] * count
+
+
 def binary_formats(formats: Sequence[int], kinds: Sequence[str]) -> list[str | None]:
     """What the client asked for in Bind, by column. Raises SqlError for a type that has no binary form here."""
-    wanted = list(formats) * len(kinds) if len(formats) == 1 else list(formats) or [0] * len(kinds)
+    wanted = for_each(formats, len(kinds))
     for asked, kind in zip(wanted, kinds, strict=True):
         if asked and kind not in _BINARY:
             raise SqlError("0A000", f"{kind} has no binary form in the stand-in")
@@ -177,10 +217,13 @@ def _from_binary(data: bytes, oid: int) -> Any:
     formats = {16: "!?", 21: "!h", 23: "!i", 20: "!q", 26: "!I", 700: "!f", 701: "!d"}
     if oid in formats:
         return struct.unpack(formats[oid], data)[0]
-    if oid == 1082:
-        return _EPOCH.date() + datetime.timedelta(days=struct.unpack("!i", data)[0])
-    if oid in (1114, 1184):
-        return _EPOCH + datetime.timedelta(microseconds=struct.unpack("!q", data)[0])
+    try:
+        if oid == 1082:
+            return _EPOCH.date() + datetime.timedelta(days=struct.unpack("!i", data)[0])
+        if oid in (1114, 1184):
+            return _EPOCH + datetime.timedelta(microseconds=struct.unpack("!q", data)[0])
+    except OverflowError:
+        raise SqlError("22008", f"a parameter of type {oid} is out of range") from None
     if oid in _TEXTS:
         return data.decode()
     raise SqlError("0A000", f"binary parameters of type {oid} are not supported by the stand-in")
