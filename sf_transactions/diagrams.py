@@ -36,13 +36,14 @@ def architecture() -> str:
         [
             "flowchart LR",
             f'    portal(["DataSF {DATASET_ID}"]) -- SODA --> raw["raw/transactions<br/>text as published, Parquet"]',
-            f'    raw --> codes["codes/*<br/>{coded}"]',
+            f'    raw --> codes["codes/*<br/>{coded}<br/>mapping, crosswalk, profile"]',
             f'    codes --> star["star/*<br/>{star}<br/>gzip CSV"]',
             "    raw --> star",
             '    star -- SFTP, Transfer Family --> s3[("s3/*<br/>objects + manifest")]',
             f'    s3 -- COPY, one transaction --> redshift[("redshift/*<br/>schema {SCHEMA}")]',
             "    redshift -. evidence of loaded years .-> codes",
-            '    redshift --> report["report/*<br/>views, dashboard.html"]',
+            '    redshift --> report["report/*<br/>views, dashboard.html, receipt, quality.html"]',
+            '    redshift --> catalog["catalog/*<br/>manifest/current.json, Glue"]',
         ]
     )
 
