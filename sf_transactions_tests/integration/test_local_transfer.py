@@ -188,6 +188,18 @@ def test_folders_are_marks_in_the_bucket_and_removed_only_when_empty(place):
 
 
 @pytest.mark.full
+def test_a_folder_that_nobody_made_ends_with_its_last_file_in_a_versioned_bucket_too(place):
+    _, _, s3, _ = place
+    s3.put_bucket_versioning(Bucket="city-books", VersioningConfiguration={"Status": "Enabled"})
+    with contextlib.closing(sftp_of(place)) as sftp:
+        for path in ("/doctor/a", "/doctor-2/b", "/deep/doctor/c"):
+            sftp.putfo(io.BytesIO(b"x"), path)
+        sftp.remove("/doctor/a")
+        assert set(sftp.listdir("/")) == {"doctor-2", "deep"}
+        sftp.remove("/deep/doctor/c")
+        assert sftp.listdir("/") == ["doctor-2"]
+
+
 def test_a_folder_of_more_than_a_thousand_files_is_listed_whole(place):
     _, _, s3, _ = place
     for number in range(1005):
