@@ -4,7 +4,6 @@ import importlib
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,6 @@ from rich.table import Table
 from sf_transactions.model import fiscal_years
 
 MATERIALIZE = (sys.executable, "-m", "dagster", "asset", "materialize", "-m", "sf_transactions")
-STAGES = ("raw", "codes", "star", "s3", "redshift", "catalog", "report")
 
 
 def run(environment: Mapping[str, str]) -> int:
@@ -74,35 +72,25 @@ def _summary(console: Console, environment: Mapping[str, str]) -> int:
     """Prints seconds a stage, the checks and the totals of the last run. Returns how many checks failed."""
     import dagster as dg
 
+    from sf_transactions.run_summary import run_summary
+
     with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
         runs = instance.get_run_records(limit=1)
         if not runs:
             return 0
-        run_id = runs[0].dagster_run.run_id
-        steps = instance.get_run_step_stats(run_id)
-        events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        checks = [entry.dagster_event.asset_check_evaluation_data for entry in events if entry.dagster_event]
-        receipt = instance.get_latest_materialization_event(dg.AssetKey(["report", "dashboard"]))
-    stages: dict[str, float] = defaultdict(float)
-    for step in steps:
-        if step.start_time and step.end_time:
-            stages[step.step_key.partition("_")[0]] += step.end_time - step.start_time
+        summary = run_summary(instance, runs[0].dagster_run.run_id)
+        dashboard = instance.get_latest_materialization_event(dg.AssetKey(["report", "dashboard"]))
     table = Table("stage", "seconds", title="Seconds a stage")
-    for stage in STAGES:
-        table.add_row(stage, f"{stages.get(stage, 0.0):.2f}")
+    for stage, seconds in summary.seconds.items():
+        table.add_row(stage, f"{seconds:.2f}")
     console.print(table)
-    failed, warned = (
-        [check for check in checks if not check.passed and check.severity is severity]
-        for severity in (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
-    )
-    warnings = f", {len(warned)} warned" if warned else ""
-    console.print(f"Checks: {len(checks) - len(failed) - len(warned)} passed, {len(failed)} failed{warnings}")
-    for word, those in (("failed", failed), ("warned", warned)):
+    console.print(f"Checks: {summary.checks()}")
+    for word, those in (("failed", summary.failed), ("warned", summary.warned)):
         for check in those:
             console.print(f"  {word}: {check.asset_key.to_user_string()} {check.check_name}")
-    if receipt is not None and not failed:
+    if dashboard is not None and not summary.failed:
         _totals(console, environment)
-    return len(failed)
+    return len(summary.failed)
 
 
 def _totals(console: Console, environment: Mapping[str, str]) -> None:

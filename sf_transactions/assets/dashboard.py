@@ -1,6 +1,7 @@
 """report/dashboard: one page with every row of the warehouse's facts."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.dashboard.views import picture
 from sf_transactions.ddl import views
+from sf_transactions.model import SIDES
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.warehouse import Warehouse, fetch
@@ -75,10 +77,11 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             "dagster/row_count": sum(total.rows for total in totals.values()),
             "fiscal_years": len({year for year, _ in totals}),
             "data_as_of": str(source.as_of),
+            "page": dg.MetadataValue.url(home.dashboard.resolve().as_uri()),
             "path": dg.MetadataValue.path(str(home.dashboard)),
             "bytes": home.dashboard.stat().st_size,
-            "totals": checks.table_metadata(_table(totals)),
             "trend": dg.MetadataValue.md(made.facts(home.dashboard, "report/dashboard")["trend"]),
+            "totals": checks.table_metadata(_table(totals)),
         },
     )
 
@@ -115,8 +118,13 @@ def _noted(home: Home) -> Totals:
 def _table(totals: Totals) -> "pd.DataFrame":
     import pandas as pd
 
-    rows = [(*cell, total.rows, total.amount) for cell, total in sorted(totals.items(), reverse=True)]
-    return pd.DataFrame(rows, columns=["fiscal_year", "revenue_or_spending", "rows", "dollars"])
+    nothing = ControlTotal(0, Decimal(0))
+    rows = [
+        [year, *(value for side in SIDES for value in astuple(totals.get((year, side), nothing)))]
+        for year in sorted({year for year, _ in totals}, reverse=True)
+    ]
+    columns = [name for side in SIDES for name in (f"{side.lower()}_rows", side.lower())]
+    return pd.DataFrame(rows, columns=["fiscal_year", *columns])
 
 
 def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import dagster as dg
 
@@ -17,11 +18,13 @@ from sf_transactions.resources.home import Home, HomeError, read_json, write_jso
 from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, fetch, tried_again
-from sf_transactions.transform.amounts import ControlTotal, control_totals, totals_from_json
+from sf_transactions.run_summary import run_summary
+from sf_transactions.transform.amounts import ControlTotal, add_totals, control_totals, totals_from_json
 from sf_transactions.transform.keys import surrogate_key
 from sf_transactions.transform.receipt import Line, Stored, lines
 
 RECEIPT = dg.AssetKey(["report", "load_receipt"])
+RAW = "raw/transactions"
 COUNTED = ("revenue_or_spending", "amount")
 SIDES_VIEW = "average_amount_by_side"
 Totals = dict[tuple[str, str], ControlTotal]
@@ -69,11 +72,32 @@ def load_receipt(
         asset_key=RECEIPT,
         metadata={
             "dagster/row_count": len(table),
-            "receipt": checks.table_metadata(table),
+            **_summary(context, home, totals["warehouse"]),
             "load_id": load.load_id,
             "path": dg.MetadataValue.path(str(path)),
+            "receipt": checks.table_metadata(table.drop(columns=["run_id", "load_id"])),
         },
     )
+
+
+def _summary(context: dg.AssetExecutionContext, home: Home, held: Totals) -> dict[str, Any]:
+    """The run so far: what was fetched, what stands in the warehouse, the checks, and how long each stage took."""
+    import pandas as pd
+
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    started = int(record.start_time or 0) if record else 0  # whole seconds, as `fetched_at`
+    fetched = [year for year in context.partition_keys if read_json(home.source(year), RAW)["fetched_at"] >= started]
+    sums: dict[str, ControlTotal] = {}
+    for (_, side), total in held.items():
+        add_totals(sums, {side: total})
+    done = run_summary(context.instance, context.run.run_id)
+    seconds = [(stage, f"{taken:.2f}") for stage, taken in done.seconds.items()]
+    return {
+        **{side.lower(): f"{total.amount:,} dollars in {total.rows:,} rows" for side, total in sorted(sums.items())},
+        "fiscal_years_fetched": ", ".join(fetched) or "none: the portal has not changed",
+        "checks": done.checks(),
+        "seconds": checks.table_metadata(pd.DataFrame(seconds, columns=["stage", "seconds"])),
+    }
 
 
 def _table(load: loading.Load, receipt: list[Line]):
@@ -92,7 +116,7 @@ def _by_year(years, count) -> Totals:
 
 def _published(home: Home, years) -> dict[str, Totals]:
     """What the portal counted, and what was set apart."""
-    sources = {year: read_json(home.source(year), "raw/transactions") for year in years}
+    sources = {year: read_json(home.source(year), RAW) for year in years}
     return {
         "portal": _by_year(years, lambda year: totals_from_json(sources[year]["published"])),
         "quarantined": _by_year(years, lambda year: totals_from_json(sources[year]["quarantined"])),

@@ -200,10 +200,10 @@ def _metadata(home: Home, view: str, held: loaded.Held) -> dict[str, Any]:
     noted = made.facts(file, f"report/{view}")
     return {
         "dagster/row_count": noted["rows"],
-        "preview": checks.table_metadata(pd.DataFrame(noted["first_rows"], columns=noted["columns"])),
+        "data_as_of": str(held.as_of),
         "chart": dg.MetadataValue.md(charts.markdown(file.read_text(encoding="utf-8"), noted["title"])),
         "path": dg.MetadataValue.path(str(file)),
-        "data_as_of": str(held.as_of),
+        "preview": checks.table_metadata(pd.DataFrame(noted["first_rows"], columns=noted["columns"])),
     }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.dashboard import charts
+from sf_transactions.ddl import quoted
 from sf_transactions.model import CHART_CHANGE, SCHEMA, SIDES
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str], "pd.DataFrame"]
 
-SHOWN = 20  # rows of a preview
+SHOWN = 10  # rows of a preview
 BARS = 10  # of a picture
 INCLUDED = "related government units included"
 ORDERED_BY = ("spending", "revenue", "amount", "transactions")
@@ -38,16 +39,17 @@ class Picture:
 
 
 def first_rows(view: str, columns: Sequence[str], rows_of: Mapping[int, int], ask: "Ask") -> "pd.DataFrame":
-    """The largest rows of the latest fiscal years. `rows_of` tells how many rows a year has, so that no other year
-    needs to be added up than those that are shown."""
+    """The largest rows of the latest fiscal years, without codes. `rows_of` tells how many rows a year has, so that no
+    other year needs to be added up than those that are shown."""
     first, rows = 0, 0
     for first in sorted(rows_of, reverse=True):
         rows += rows_of[first]
         if rows >= SHOWN:
             break
     largest = next(name for name in ORDERED_BY if name in columns)
+    names = ", ".join(quoted(name) for name in columns if not name.endswith("_code"))
     return ask(
-        f"select * from {SCHEMA}.{view} where fiscal_year >= {first}"
+        f"select {names} from {SCHEMA}.{view} where fiscal_year >= {first}"
         f" order by fiscal_year desc, {largest} desc limit {SHOWN}"
     )
 

@@ -52,6 +52,11 @@ def test_a_run_leaves_a_receipt_in_the_warehouse_in_the_metadata_and_in_a_file(s
     assert [(row["fiscal_year"], row["views_amount"]) for row in json.loads(file.read_text())] == [
         ("2018", "-3.00"), ("2018", "10.25"), ("2019", "7.00")
     ]  # fmt: skip
+    told = run.materialized[RECEIPT]
+    assert (told["revenue"], told["spending"]) == ("-3.00 dollars in 1 rows", "17.25 dollars in 2 rows")
+    assert told["fiscal_years_fetched"] == "2018, 2019"
+    assert told["checks"].endswith(" passed, 0 failed")
+    assert {row["stage"] for row in told["seconds"] if float(row["seconds"])} >= {"raw", "star", "redshift"}
     assert run.materialized[RECEIPT]["load_id"] == started.query("select load_id from report.load")[0][0]
     assert started.query("select count(*) from report.load_receipt r join report.load l using (run_id, load_id)") == [
         (3,)

@@ -15,6 +15,7 @@ from sf_transactions.dashboard import page
 from sf_transactions.ddl import read, views
 from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
+from sf_transactions.model import SIDES
 from sf_transactions_tests.integration.pipeline import pipeline
 
 YEARS = (2017, 2018)
@@ -178,8 +179,10 @@ def test_the_page_carries_what_the_warehouse_holds(loaded):
     told = run.materialized["report/dashboard"]
     assert told["data_as_of"] == "2026-09-20"
     assert {
-        (int(row["fiscal_year"]), row["revenue_or_spending"]): Decimal(row["dollars"]) for row in told["totals"]
-    } == {cell: dollars for cell, (_, dollars) in warehouse_totals(standing).items()}
+        (int(row["fiscal_year"]), side): (int(row[f"{side.lower()}_rows"]), Decimal(row[side.lower()]))
+        for row in told["totals"]
+        for side in SIDES
+    } == warehouse_totals(standing)
 
 
 def test_the_page_stays_when_nothing_has_changed(loaded, sample):
