@@ -22,10 +22,10 @@ dev: install    ## Dagster's UI at http://127.0.0.1:3000 over the local stand-in
 	$(BIN)/sf-transactions dev
 
 test: install   ## the tests a newcomer runs, under five minutes
-	$(BIN)/python -m pytest -n auto -m "not full and not browser"
+	$(BIN)/python -m pytest -n auto -m "not full and not browser and not cluster"
 
 test-all: install  ## the full fault matrices and the browser tests too
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not cluster"
 
 lint: install   ## formatting, lint and types
 	$(BIN)/ruff format --check .
