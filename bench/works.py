@@ -149,12 +149,14 @@ def pull(url: str, home: str) -> Work:
     import pyarrow.csv
     import pyarrow.parquet
     import urllib3  # noqa: F401
+    from dagster_aws.s3 import S3Resource
 
     from sf_transactions.assets.raw import raw_transactions
     from sf_transactions.automation import FISCAL_YEARS
     from sf_transactions.resources.home import Home
     from sf_transactions.resources.portal import Portal
     from sf_transactions.resources.raw_files import Ingestion
+    from sf_transactions.resources.storage import Storage
 
     pyarrow.compute.is_in(pyarrow.array(["a"]), pyarrow.array(["a"]))  # loads the library of the compute functions
     years = FISCAL_YEARS.get_partition_keys()
@@ -163,7 +165,12 @@ def pull(url: str, home: str) -> Work:
         with dg.DagsterInstance.ephemeral() as instance:
             dg.materialize(
                 [raw_transactions],
-                resources={"home": Home(path=home), "portal": Portal(base_url=url), "ingestion": Ingestion()},
+                resources={
+                    "home": Home(path=home),
+                    "portal": Portal(base_url=url),
+                    "ingestion": Ingestion(),
+                    "storage": Storage(s3=S3Resource()),
+                },
                 tags={"dagster/asset_partition_range_start": years[0], "dagster/asset_partition_range_end": years[-1]},
                 instance=instance,
             )

@@ -16,7 +16,17 @@ from sf_transactions.model import PUBLISHED, PUBLISHED_NAMES, closed_fiscal_year
 from sf_transactions.resources.home import Home, write_json, writing
 from sf_transactions.resources.portal import Arrived, Portal, PortalError, PortalMetadata
 from sf_transactions.resources.progress import Progress
-from sf_transactions.resources.raw_files import Ingestion, Published, Source, changed, place, read_source, says
+from sf_transactions.resources.raw_files import (
+    Ingestion,
+    Published,
+    Source,
+    changed,
+    place,
+    read_source,
+    restored,
+    says,
+)
+from sf_transactions.resources.storage import Storage, StorageError
 from sf_transactions.transform.amounts import ControlTotal, add_totals, totals_from_json
 from sf_transactions.transform.restatements import restatement
 
@@ -48,7 +58,9 @@ WARNING = {
     check_specs=[*checks.specs(RAW, BLOCKING), *checks.specs(RAW, WARNING, blocking=False)],
     **BY_FISCAL_YEAR,
 )
-def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Portal, ingestion: Ingestion) -> Iterator:
+def raw_transactions(
+    context: dg.AssetExecutionContext, home: Home, portal: Portal, ingestion: Ingestion, storage: Storage
+) -> Iterator:
     """Every line of the City's accounts as DataSF publishes it: dataset bpnb-jwfb, "Spending and Revenue".
 
     A row is a summary of one program, account, fund and category in a fiscal year, not a cash transaction. All
@@ -56,10 +68,11 @@ def raw_transactions(context: dg.AssetExecutionContext, home: Home, portal: Port
     arrives is counted and summed and must equal the totals that the portal computes itself.
 
     A fiscal year is fetched only when the portal's rows, dollars, or number of distinct names and codes differ from
-    those of the file that is here, and now and then in any case. Rows that are not of the known form are set apart.
+    those of the file that is here, and now and then in any case. On a machine that has no files, those of the last load
+    are taken from S3 where the portal still publishes the same. Rows that are not of the known form are set apart.
     """
     years = context.partition_keys
-    pull = _pull(context, home, portal, ingestion, years)
+    pull = _pull(context, home, portal, ingestion, storage, years)
     write_json(home.published_profile, pull.metadata.profile)
     expected = {key: total for key, total in pull.published.items() if key[0] in years}
     found: dict[tuple[str, str], ControlTotal] = {}
@@ -191,12 +204,12 @@ class _Republished(Exception):
     """The portal published anew while it was being read; what has arrived is of two publications."""
 
 
-def _pull(context, home: Home, portal: Portal, ingestion: Ingestion, years) -> _Pull:
+def _pull(context, home: Home, portal: Portal, ingestion: Ingestion, storage: Storage, years) -> _Pull:
     """Fetches the years that changed, and starts over when the portal publishes meanwhile."""
     for _ in range(PULLS):
         try:
             with writing(home.root / "raw"):
-                return _pull_once(context, home, portal, ingestion, years)
+                return _pull_once(context, home, portal, ingestion, storage, years)
         except _Republished:
             context.log.warning("the portal republished the dataset while it was being read: starting over")
     raise PortalError(
@@ -204,10 +217,11 @@ def _pull(context, home: Home, portal: Portal, ingestion: Ingestion, years) -> _
     )
 
 
-def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, years) -> _Pull:
+def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, storage: Storage, years) -> _Pull:
     """Fetches the years that changed, all of one publication, and puts them in place only when they are all there."""
     metadata = portal.metadata()
     published, by_year = says(portal, home)
+    _restore(context, home, storage, years, by_year)
     reasons = changed(home, years, by_year, metadata.columns, time.time(), ingestion.sweep_weeks)
     if reasons:
         spool = _spool(home, metadata.rows_updated_at)
@@ -232,6 +246,17 @@ def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, years)
         context.log.info("the portal publishes nothing new")
     sources = {year: source for year in years if (source := read_source(home, year))}
     return _Pull(metadata, published, sources, reasons)
+
+
+def _restore(context, home: Home, storage: Storage, years, by_year: Mapping[str, Published]) -> None:
+    """What S3 does not give, the portal does."""
+    try:
+        found = restored(home, storage, years, by_year)
+    except StorageError as error:
+        context.log.warning(f"no fiscal year is taken from S3: {error}")
+    else:
+        if found:
+            context.log.info(f"taken from S3, where they are what is still published: fiscal years {', '.join(found)}")
 
 
 def _spool(home: Home, publication: int) -> Path:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from sf_transactions.resources import loaded_objects
 from sf_transactions.resources.home import Home, replacing, write_json
 from sf_transactions.resources.made import sha256
 from sf_transactions.resources.portal import SIGNALS, Arrived, Portal, PortalMetadata
+from sf_transactions.resources.storage import Storage
 from sf_transactions.transform.amounts import ControlTotal, published_totals, totals_from_json, totals_json
 from sf_transactions.transform.restatements import restatement
 
@@ -91,6 +93,34 @@ def read_source(home: Home, year: str) -> Source | None:
     except (FileNotFoundError, ValueError, TypeError):
         pass  # a crash in the middle of a replacement, or a file that was tampered with: it is fetched again
     return None
+
+
+def restored(
+    home: Home, storage: Storage, years: Iterable[str], published: Mapping[str, Published]
+) -> dict[str, Source]:
+    """Puts fiscal years that are not here in place from S3, where what was loaded last is what the portal publishes.
+
+    A year with rows that were set apart is left out, for these are not in S3. Raises StorageError.
+    """
+    found: dict[str, Source] = {}
+    missing = [year for year in years if read_source(home, year) is None]
+    if not missing or not storage.bucket:
+        return found
+    parts = {part.fiscal_year: part for part in loaded_objects.current(storage) if part.table == loaded_objects.RAW}
+    for year in missing:
+        if (part := parts.get(year)) is None:
+            continue
+        source, says = Source(**part.facts["source"]), published.get(year, Published({}, {}))
+        if source.quarantined or totals_from_json(source.published) != says.totals:
+            continue
+        if _differ(source.signals, says.signals):
+            continue
+        with replacing(home.raw(year)) as incoming:
+            incoming.write_bytes(storage.read(part.url))
+        write_json(home.source(year), asdict(source))
+        if read_source(home, year):  # the hash of the bytes is that of the source
+            found[year] = source
+    return found
 
 
 def changed(

@@ -145,6 +145,31 @@ def test_glue_has_a_table_for_every_kind_of_file_with_comments_partitions_and_ro
     assert again.materialized["catalog/glue"]["changed"] == 0
 
 
+def test_a_machine_without_files_takes_from_s3_what_is_still_published_and_fetches_the_rest(loaded, portal, tmp_path):
+    portal.republish(published(*ROWS))
+    assert loaded.run(portal.url, *YEARS).success
+    portal.republish(published(*ROWS, {"fiscal_year": "2019", "amount": "7"}))
+    portal.requests.clear()
+    fresh = loaded.fresh_home(tmp_path / "home")
+    run = fresh.run(portal.url, *YEARS, select="group:raw")
+    assert run.success, run.errors
+    assert "taken from S3, where they are what is still published: fiscal years 2017, 2018" in run.told
+    assert list(run.materialized["raw/transactions"]["fetched"]) == ["2019"]
+    for year in ("2017", "2018"):
+        ours, theirs = (home.settings.home / f"raw/fiscal_year={year}" for home in (fresh, loaded))
+        assert {file.name: file.read_bytes() for file in ours.iterdir()} == {
+            file.name: file.read_bytes() for file in theirs.iterdir()
+        }
+
+
+def test_what_s3_does_not_give_the_portal_does(loaded, portal, tmp_path):
+    fresh = loaded.fresh_home(tmp_path / "home")
+    run = fresh.run(portal.url, *YEARS, select="group:raw", s3_bucket="bucket-of-nobody")
+    assert run.success, run.errors
+    assert "no fiscal year is taken from S3: there is no bucket bucket-of-nobody" in run.told
+    assert len(run.materialized["raw/transactions"]["fetched"]) == 3
+
+
 def test_the_catalog_tells_the_statement_by_which_redshift_reads_it(loaded, portal):
     run = loaded.run(portal.url, *YEARS)
     role = boto3.client("iam").get_role(RoleName=loaded.settings.redshift_role)["Role"]["Arn"]

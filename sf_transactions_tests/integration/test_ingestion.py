@@ -16,6 +16,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dagster_aws.s3 import S3Resource
 
 from sf_transactions.assets.raw import raw_restatements, raw_transactions
 from sf_transactions.local.portal import Fault, Portal
@@ -23,6 +24,7 @@ from sf_transactions.local.sample import generate
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal as Door
 from sf_transactions.resources.raw_files import Ingestion
+from sf_transactions.resources.storage import Storage
 from sf_transactions_tests.integration.pipeline import Run, outcome
 from sf_transactions_tests.rows import published
 
@@ -58,6 +60,7 @@ def pull(served: Portal, home: Home, first: int = FIRST, last: int = LAST, door=
                 "home": home,
                 "portal": Door(base_url=served.url, **settings),
                 "ingestion": Ingestion(**ingestion),
+                "storage": Storage(s3=S3Resource()),
             },
             tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
             instance=instance,
