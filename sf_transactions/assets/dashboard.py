@@ -1,6 +1,7 @@
 """report/dashboard: one page with every row of the warehouse's facts."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from datetime import date
 from decimal import Decimal
@@ -60,12 +61,11 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
         if made.stands(home.dashboard, of):
             yield from checks.settle(_compare(connection, _noted(home)))
         else:
-            found = facts(loaded.facts(connection, home), held.members)
-            trend = picture(
-                "by_fiscal_year", found.years, source.as_of or date.today(), lambda asked: fetch(connection, asked)
-            )
-            with replacing(home.dashboard) as incoming:
-                incoming.write_text(page.build(found, source, _library(home)), encoding="utf-8")
+            day = source.as_of or date.today()
+            with _library(home) as library, replacing(home.dashboard) as incoming:
+                found = facts(loaded.facts(connection, home), held.members)
+                trend = picture("by_fiscal_year", found.years, day, lambda asked: fetch(connection, asked))
+                incoming.write_text(page.build(found, source, library), encoding="utf-8")
                 totals = _carried(incoming.read_text(encoding="utf-8"))
                 yield from checks.settle(_compare(connection, totals))
             noted = [(*cell, total.rows, str(total.amount)) for cell, total in totals.items()]
@@ -86,14 +86,26 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
     )
 
 
-def _library(home: Home) -> str:
-    """The script that draws the charts: bundled anew when its package is another, which takes a second."""
-    of = made.makings(*charts.library_versions())
-    if not made.stands(home.chart_library, of):
-        with replacing(home.chart_library) as incoming:
-            incoming.write_text(charts.library(), encoding="utf-8")
-        made.note(home.chart_library, of)
-    return home.chart_library.read_text(encoding="utf-8")
+@contextlib.contextmanager
+def _library(home: Home) -> Iterator[Callable[[], str]]:
+    """Gives the script that draws the charts. It is kept until its package is another, and bundled while the block does
+    something else."""
+    file, of = home.chart_library, made.makings(*charts.library_versions())
+    if made.stands(file, of):
+        yield lambda: file.read_text(encoding="utf-8")
+        return
+    with charts.bundling() as process:
+
+        def bundled() -> str:
+            text, _ = process.communicate()
+            if process.returncode:
+                raise RuntimeError(f"the chart library could not be bundled: exit code {process.returncode}")
+            with replacing(file) as incoming:
+                incoming.write_text(text, encoding="utf-8")
+            made.note(file, of)
+            return text
+
+        yield bundled
 
 
 def _carried(text: str) -> Totals:

@@ -9,7 +9,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -56,14 +56,16 @@ class Source:
     as_of: date | None
 
 
-def build(facts: Facts, source: Source, library: str) -> str:
+def build(facts: Facts, source: Source, chart_library: Callable[[], str]) -> str:
     """The page. A fiscal year's status is that of the as-of date, or of today where there is none.
 
-    `library` is the script that draws charts (`charts.library()`).
+    `chart_library` gives the script that draws charts, as `charts.library` does; it is asked for last.
     """
     day = source.as_of or date.today()
     script = "\n".join(read(f"{name}.js") for name in SCRIPTS)
     style = _tokens() + read("style.css")
+    encoded = payload.compressed(*payload.encode(facts, about(facts, source, day)))
+    library = chart_library()
     rows = f"{len(facts.cents):,}"
     slots = {
         "policy": policy(style, script, library),
@@ -88,7 +90,7 @@ def build(facts: Facts, source: Source, library: str) -> str:
             {kind: charts.specification(kind) for kind in charts.KINDS} | {"config": json.dumps(charts.config())}
         ),
         "library": payload.compressed(library.encode()),
-        "facts": payload.compressed(*payload.encode(facts, about(facts, source, day))),
+        "facts": encoded,
     }
     slots |= {f"figure:{name}": _figure(name, what) for name, what in FIGURES.items()}
     return _filled(read("index.html"), slots)

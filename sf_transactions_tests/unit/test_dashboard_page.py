@@ -20,7 +20,7 @@ ROWS = table([(2024, 1, 2, 3, "Revenue", 1), (2027, 4, 5, 6, "Spending", -2)])
 
 @pytest.fixture(scope="module")
 def built() -> str:
-    return page.build(facts(ROWS, DIMENSIONS), SOURCE, charts.library())
+    return page.build(facts(ROWS, DIMENSIONS), SOURCE, charts.library)
 
 
 def test_a_name_from_the_data_is_no_markup():
@@ -28,7 +28,7 @@ def test_a_name_from_the_data_is_no_markup():
         name: frame.replace(to_replace=r"^(program|fund|object) .*", value=HOSTILE, regex=True)
         for name, frame in DIMENSIONS.items()
     }
-    text = page.build(facts(ROWS, named), page.Source(HOSTILE, None), "library")
+    text = page.build(facts(ROWS, named), page.Source(HOSTILE, None), lambda: "library")
     assert "alert" in text
     assert HOSTILE not in text
     header, _ = page.carried(text)
@@ -72,7 +72,7 @@ def test_the_status_of_a_year_is_that_of_the_as_of_date(built):
 
 
 def test_a_page_without_rows_says_so_and_carries_none():
-    text = page.build(facts(table([]), DIMENSIONS), page.Source("Nothing", None), "library")
+    text = page.build(facts(table([]), DIMENSIONS), page.Source("Nothing", None), lambda: "library")
     header, columns = page.carried(text)
     assert header["rows"] == 0
     assert all(len(column) == 0 for column in columns.values())

@@ -8,6 +8,8 @@ import base64
 import importlib.metadata
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -62,6 +64,13 @@ def library() -> str:
     return vl_convert.javascript_bundle(EXPORTED)
 
 
+def bundling() -> "subprocess.Popen[str]":
+    """The same in a process of its own, which writes it to its standard output: bundling takes a second and holds
+    Python's lock all the while."""
+    program = f"import sys; from {__name__} import library; sys.stdout.write(library())"
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
+
+
 def library_versions() -> tuple[str, ...]:
     """What decides what the library is."""
     return importlib.metadata.version("vl-convert-python"), EXPORTED
@@ -76,7 +85,7 @@ def svg(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         "width": WIDTH,
         "datasets": data,
         "config": coloured(json.dumps(config()), light | {"sans": "Liberation Sans, Arial, sans-serif"})
-        | {"background": light["ground"], "padding": 16},
+        | {"background": light["ground"], "padding": 16, "aria": False},
     }
     return vl_convert.vegalite_to_svg(spec)
 
