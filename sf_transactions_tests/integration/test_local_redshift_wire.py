@@ -121,41 +121,49 @@ WRONG = st.builds(message, st.binary(min_size=1, max_size=1), st.binary(max_size
 MESSAGES = st.lists(RIGHT | RIGHT | RIGHT | WRONG, min_size=1, max_size=12).map(b"".join)
 
 
-@example(STARTUP[:3])
-@example(STARTUP)
-@example(first(SSL) * 1000)
-@example(first(GSS) + first(SSL) + LOGIN)
-@example(first(CANCEL, b"\0" * 7))
-@example(STARTUP + message(b"p", b"no end"))
-@example(STARTUP + message(b"p", off=(1 << 26) - 4))
-@given(st.lists(STARTS | PASSWORDS | st.just(STARTUP) | st.just(first(SSL)), max_size=5).map(b"".join))
-def _broken_logins(client, sent):
-    assert (b"Z\0\0\0\x05" in client.answers(sent)) == (sent == first(GSS) + first(SSL) + LOGIN)
+def _broken_logins(client, fuzzed):
+    @fuzzed
+    @example(STARTUP[:3])
+    @example(STARTUP)
+    @example(first(SSL) * 1000)
+    @example(first(GSS) + first(SSL) + LOGIN)
+    @example(first(CANCEL, b"\0" * 7))
+    @example(STARTUP + message(b"p", b"no end"))
+    @example(STARTUP + message(b"p", off=(1 << 26) - 4))
+    @given(st.lists(STARTS | PASSWORDS | st.just(STARTUP) | st.just(first(SSL)), max_size=5).map(b"".join))
+    def ends_alone(sent):
+        assert (b"Z\0\0\0\x05" in client.answers(sent)) == (sent == first(GSS) + first(SSL) + LOGIN)
+
+    ends_alone()
 
 
-@example(message(b"B", b"\0\0" + struct.pack("!hhh", 0, 0, 0)) + message(b"E", b"\0\0\0\0\0") + message(b"S"))
-@example(message(b"Q", b"select 1\0", off=(1 << 26) - 100))
-@given(MESSAGES)
-def _broken_messages(client, sent):
-    assert b"Z\0\0\0\x05I" in client.answers(LOGIN + sent)  # the answer to the login
+def _broken_messages(client, fuzzed):
+    @fuzzed
+    @example(message(b"B", b"\0\0" + struct.pack("!hhh", 0, 0, 0)) + message(b"E", b"\0\0\0\0\0") + message(b"S"))
+    @example(message(b"Q", b"select 1\0", off=(1 << 26) - 100))
+    @given(MESSAGES)
+    def ends_alone(sent):
+        assert b"Z\0\0\0\x05I" in client.answers(LOGIN + sent)  # the answer to the login
+
+    ends_alone()
 
 
 def test_a_broken_login_ends_the_session_alone(client):
-    FUZZED(_broken_logins)(client)
+    _broken_logins(client, FUZZED)
 
 
 def test_broken_messages_end_the_session_alone(client):
-    FUZZED(_broken_messages)(client)
+    _broken_messages(client, FUZZED)
 
 
 @pytest.mark.full
 def test_many_broken_logins_end_their_sessions_alone(client):
-    MORE(_broken_logins)(client)
+    _broken_logins(client, MORE)
 
 
 @pytest.mark.full
 def test_many_broken_messages_end_their_sessions_alone(client):
-    MORE(_broken_messages)(client)
+    _broken_messages(client, MORE)
 
 
 def test_a_message_cut_anywhere_ends_the_session_alone(client):
