@@ -97,6 +97,7 @@ def test_a_load_deletes_the_objects_that_it_supersedes_and_no_others(loaded, por
     assert job(loaded, "rebuild_warehouse").success
 
 
+@pytest.mark.full
 def test_nothing_is_deleted_when_the_load_fails(loaded, portal, monkeypatch):
     before = keys(loaded)
     portal.republish(published(*ROWS, {"fiscal_year": "2018", "amount": "2"}))
@@ -162,6 +163,7 @@ def test_a_machine_without_files_takes_from_s3_what_is_still_published_and_fetch
         }
 
 
+@pytest.mark.full
 def test_what_s3_does_not_give_the_portal_does(loaded, portal, tmp_path):
     fresh = loaded.fresh_home(tmp_path / "home")
     run = fresh.run(portal.url, *YEARS, select="group:raw", s3_bucket="bucket-of-nobody")
@@ -178,6 +180,7 @@ def test_the_catalog_tells_the_statement_by_which_redshift_reads_it(loaded, port
     assert f"DATABASE '{loaded.settings.glue_database}'\nIAM_ROLE '{role}'" in statement
 
 
+@pytest.mark.full
 def test_the_watermark_moves_with_what_was_published(loaded, portal):
     def watermark() -> dict[str, str]:
         table = boto3.client("glue").get_table(DatabaseName=loaded.settings.glue_database, Name="raw")["Table"]

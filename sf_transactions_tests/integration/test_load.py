@@ -160,6 +160,7 @@ def test_a_load_of_other_years_that_came_in_between_is_told_and_nothing_is_loade
     assert loaded.run(portal.url, *YEARS).success
 
 
+@pytest.mark.full
 def test_a_view_of_other_columns_than_the_one_that_stands_takes_its_place_within_the_load(loaded, portal):
     loaded.execute("drop view report.average_amount_by_side")
     loaded.execute("create view report.average_amount_by_side as select 1 as outdated")

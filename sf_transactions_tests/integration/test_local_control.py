@@ -94,6 +94,7 @@ def test_two_ups_at_once_start_one_process(home):
     assert f"{process(settings)}, log" in first
 
 
+@pytest.mark.full
 def test_a_restart_keeps_ports_and_password_and_is_provisioned_anew(home):
     settings = home()
     before = control.up(settings)

@@ -113,6 +113,7 @@ def test_the_preview_tells_what_would_go_and_changes_nothing(settings):
     assert not plan(settings).changes
 
 
+@pytest.mark.full
 def test_the_bucket_can_be_kept_and_the_data_of_the_cluster_as_a_snapshot(settings):
     provision(settings, quiet)
     boto3.client("s3").put_object(Bucket="city-books", Key="a", Body=b"12345")
