@@ -90,7 +90,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
 def _library(home: Home) -> Iterator[Callable[[], str]]:
     """Gives the script that draws the charts. It is kept until its package is another, and bundled while the block does
     something else."""
-    file, of = home.chart_library, made.makings(*charts.library_versions())
+    file, of = home.chart_library, made.makings(*charts.bundle_versions())
     if made.stands(file, of):
         yield lambda: file.read_text(encoding="utf-8")
         return

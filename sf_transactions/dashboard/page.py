@@ -59,7 +59,7 @@ class Source:
 def build(facts: Facts, source: Source, chart_library: Callable[[], str]) -> str:
     """The page. A fiscal year's status is that of the as-of date, or of today where there is none.
 
-    `chart_library` gives the script that draws charts, as `charts.library` does; it is asked for last.
+    `chart_library` gives the script that draws charts, as `charts.bundle` does; it is asked for last.
     """
     day = source.as_of or date.today()
     script = "\n".join(read(f"{name}.js") for name in SCRIPTS)

@@ -24,7 +24,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 def written(folder: Path, rows, dimensions=DIMENSIONS, name: str = "Spending and Revenue") -> Path:
     file = folder / "dashboard.html"
     source = page.Source(name, date(2026, 9, 20))
-    file.write_text(page.build(facts(table(rows), dimensions), source, charts.library), encoding="utf-8")
+    file.write_text(page.build(facts(table(rows), dimensions), source, charts.bundle), encoding="utf-8")
     return file
 
 
@@ -245,7 +245,7 @@ def test_the_page_of_as_many_rows_as_are_published_is_below_six_megabytes(tmp_pa
         rows[dimension.id_column] = ids.indices.cast("int64")
     rows["amount"] = sample["amount"].cast(pa.decimal128(18, 2))
     file = tmp_path / "dashboard.html"
-    text = page.build(facts(pa.table(rows), dimensions), page.Source("Sample", date(2026, 9, 20)), charts.library)
+    text = page.build(facts(pa.table(rows), dimensions), page.Source("Sample", date(2026, 9, 20)), charts.bundle)
     file.write_text(text, encoding="utf-8")
     assert file.stat().st_size < 6_000_000
     dashboard = window(file, "span=all&related=include")

@@ -20,7 +20,7 @@ ROWS = table([(2024, 1, 2, 3, "Revenue", 1), (2027, 4, 5, 6, "Spending", -2)])
 
 @pytest.fixture(scope="module")
 def built() -> str:
-    return page.build(facts(ROWS, DIMENSIONS), SOURCE, charts.library)
+    return page.build(facts(ROWS, DIMENSIONS), SOURCE, charts.bundle)
 
 
 def test_a_name_from_the_data_is_no_markup():

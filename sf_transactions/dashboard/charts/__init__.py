@@ -57,7 +57,7 @@ def coloured(specification: str, theme: Mapping[str, str]) -> dict[str, Any]:
     return json.loads(re.sub(r'"@(\w+)"', lambda match: json.dumps(theme[match[1]]), specification))
 
 
-def library() -> str:
+def bundle() -> str:
     """Vega-Embed with Vega and Vega-Lite as one script, which sets `vegaEmbed`."""
     import vl_convert
 
@@ -67,12 +67,12 @@ def library() -> str:
 def bundling() -> "subprocess.Popen[str]":
     """The same in a process of its own, which writes it to its standard output: bundling takes a second and holds
     Python's lock all the while."""
-    program = f"import sys; from {__name__} import library; sys.stdout.write(library())"
+    program = f"import sys; from {__name__} import bundle; sys.stdout.write(bundle())"
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
 
 
-def library_versions() -> tuple[str, ...]:
-    """What decides what the library is."""
+def bundle_versions() -> tuple[str, ...]:
+    """What decides what the bundle is."""
     return importlib.metadata.version("vl-convert-python"), EXPORTED
 
 
