@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 Work = Callable[[], object]
 
 
+def _load(*modules: str) -> None:
+    """Loads what a work imports while it runs."""
+    for module in modules:
+        importlib.import_module(module)
+
+
 def read(source: str) -> Work:
     """The floor of the transform: the fastest typed read of the same files, every column text."""
     import pyarrow as pa
@@ -56,11 +62,7 @@ def read_year(path: Path) -> "pa.Table":
 
 def transform(source: str, out: str) -> Work:
     """CSV by fiscal year to the files of the star, by the product's own functions."""
-    import isal.igzip  # noqa: F401
     import pandas as pd
-    import pyarrow.compute
-    import pyarrow.csv
-    import pyarrow.pandas_compat  # noqa: F401
 
     from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, FINANCE
     from sf_transactions.resources.parts import write_part
@@ -69,6 +71,7 @@ def transform(source: str, out: str) -> Work:
     from sf_transactions.transform.members import members
     from sf_transactions.transform.star import YEARS_AT_ONCE, finance_table, transactions
 
+    _load("isal.igzip", "pyarrow.compute", "pyarrow.csv", "pyarrow.pandas_compat")
     folder = Path(out)
     (folder / "transaction").mkdir(parents=True, exist_ok=True)
 
@@ -94,7 +97,6 @@ def transform(source: str, out: str) -> Work:
 def validation(source: str) -> Work:
     """Everything that pandera is laid on in a run: evidence, mappings, dimensions, the fact and the published codes."""
     import pandas as pd
-    import pandera.pandas  # noqa: F401
 
     from sf_transactions import schemas
     from sf_transactions.assets.star import FACT_TABLES
@@ -135,7 +137,7 @@ def validation(source: str) -> Work:
 
 def other_way(library: str, source: str, out: str) -> Work:
     """The same by another library, as its users would write it."""
-    importlib.import_module(library)
+    _load(library)
     way = importlib.import_module(f"bench.ways.{library}_way")
     Path(out).mkdir(parents=True, exist_ok=True)
     return lambda: way.transform(Path(source), Path(out))
@@ -144,11 +146,7 @@ def other_way(library: str, source: str, out: str) -> Work:
 def pull(url: str, home: str) -> Work:
     """All fiscal years from the portal at `url` into `home`."""
     import dagster as dg
-    import pyarrow
     import pyarrow.compute
-    import pyarrow.csv
-    import pyarrow.parquet
-    import urllib3  # noqa: F401
     from dagster_aws.s3 import S3Resource
 
     from sf_transactions.assets.raw import raw_transactions
@@ -158,6 +156,7 @@ def pull(url: str, home: str) -> Work:
     from sf_transactions.resources.raw_files import Ingestion
     from sf_transactions.resources.storage import Storage
 
+    _load("pyarrow.csv", "pyarrow.parquet", "urllib3")
     pyarrow.compute.is_in(pyarrow.array(["a"]), pyarrow.array(["a"]))  # loads the library of the compute functions
     years = FISCAL_YEARS.get_partition_keys()
 

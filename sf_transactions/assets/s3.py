@@ -20,8 +20,6 @@ from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.transfer import Transfer
 
 S3_CODES = dg.AssetKey(["s3", "codes"])
-
-
 S3_RAW = dg.AssetKey(["s3", "raw"])
 
 
