@@ -20,14 +20,13 @@ from sf_transactions.model import SIDES
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.warehouse import Warehouse, fetch
-from sf_transactions.transform.amounts import ControlTotal, dollars
+from sf_transactions.transform.amounts import ControlTotal, Totals, dollars
 
 if TYPE_CHECKING:
     import pandas as pd
     import redshift_connector
 
 DASHBOARD = dg.AssetKey(["report", "dashboard"])
-Totals = dict[tuple[str, str], ControlTotal]
 
 
 @dg.asset(
@@ -140,10 +139,7 @@ def _table(totals: Totals) -> "pd.DataFrame":
 
 
 def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:
-    expected = {
-        (str(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
-        for row in loading.totals(connection).itertuples()
-    }
+    expected = loading.totals(connection)
     return checks.result(DASHBOARD, "control_totals", checks.differences(expected, totals, ("warehouse", "dashboard")))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -18,18 +17,17 @@ from sf_transactions.resources import loading, made
 from sf_transactions.resources.home import Home, HomeError, read_json, write_json
 from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, fetch, tried_again
+from sf_transactions.resources.warehouse import Warehouse, tried_again
 from sf_transactions.run_summary import run_summary
-from sf_transactions.transform.amounts import ControlTotal, add_totals, control_totals, totals_from_json
+from sf_transactions.transform.amounts import ControlTotal, Totals, add_totals, control_totals, totals_from_json
 from sf_transactions.transform.keys import surrogate_key
 from sf_transactions.transform.receipt import Line, Stored, lines
+from sf_transactions.transform.star import YEARS_AT_ONCE
 
 RECEIPT = dg.AssetKey(["report", "load_receipt"])
 RAW = "raw/transactions"
-AT_ONCE = 2  # fiscal years
 COUNTED = ("revenue_or_spending", "amount")
 SIDES_VIEW = "average_amount_by_side"
-Totals = dict[tuple[str, str], ControlTotal]
 
 
 @dg.asset(
@@ -61,8 +59,8 @@ def load_receipt(
             **_published(home, years),
             "raw": _by_year(years, lambda year: control_totals(read_raw(home, year, COUNTED))),
             "star": _by_year(years, lambda year: control_totals(_star(home, year))),
-            "warehouse": _totals(loading.totals(connection, load.fiscal_years)),
-            "views": _totals(fetch(connection, _of_view(load.fiscal_years))),
+            "warehouse": loading.totals(connection, load.fiscal_years),
+            "views": loading.totals_of(connection, _of_view(load.fiscal_years)),
         }
         receipt = lines(totals, _stored(home, storage))
         loading.write_receipt(connection, load, [line.row() for line in receipt])
@@ -114,7 +112,7 @@ def _table(load: loading.Load, receipt: list[Line]):
 
 def _by_year(years, count) -> Totals:
     """Counted by two years at once: files are read outside of Python's lock."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
         counted = list(pool.map(count, years))
     return {(year, side): total for year, each in zip(years, counted, strict=True) for side, total in each.items()}
 
@@ -152,7 +150,7 @@ def _stored(home: Home, storage: Storage) -> dict[str, Stored]:
         )
         return year, Stored(size, digest if same else "")
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
         return dict(pool.map(read_back, read_json(home.receipt(TRANSACTION.name), "s3/transaction")["objects"]))
 
 
@@ -161,13 +159,6 @@ def _of_view(fiscal_years) -> str:
         "select fiscal_year, revenue_or_spending, sum(transactions) as row_count, sum(amount) as amount"
         f" from {SCHEMA}.{SIDES_VIEW} where fiscal_year in ({', '.join(map(str, fiscal_years))}) group by 1, 2"
     )
-
-
-def _totals(frame) -> Totals:
-    return {
-        (str(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
-        for row in frame.itertuples()
-    }
 
 
 assets = [load_receipt]

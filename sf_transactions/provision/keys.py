@@ -122,7 +122,6 @@ def public_of(private_key: bytes) -> str:
     return f"{line.decode()} sf-transactions"
 
 
-ALGORITHMS = ("ed25519", "rsa")
 RSA_BITS = 4096
 
 

@@ -102,14 +102,6 @@ class Catalog(dg.ConfigurableResource):
             return [dict(each) for page in pages for each in page["Partitions"]]
         return []
 
-    def raw_years(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """The raw fiscal years that S3 holds: URL of the file, and what `source.json` says of it."""
-        return {
-            each["Values"][0]: (each["StorageDescriptor"]["Location"], json.loads(each["Parameters"][SOURCE]))
-            for each in self.partitions(RAW)
-            if SOURCE in each.get("Parameters", {})
-        }
-
 
 @contextlib.contextmanager
 def told(what: str, absent: tuple[str, ...] = ()) -> Iterator[None]:

@@ -20,6 +20,7 @@ from sf_transactions.model import DIMENSIONS, PUBLICATION, SCHEMA, TRANSACTION
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.warehouse import fetch
+from sf_transactions.transform.star import YEARS_AT_ONCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import redshift_connector
 
 IDS = "sum(transaction_id % 1000000007)"  # of 63-bit ids a BIGINT holds no sum
-AT_ONCE = 2  # files of fiscal years that are read
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def facts(connection: "redshift_connector.Connection", home: Home) -> "pa.Table"
     import pyarrow as pa
 
     wanted = fingerprints(connection)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
         found = pool.map(lambda year: _from_star(home, year, wanted[year]), wanted)
         parts = [part or _from_warehouse(connection, year) for year, part in zip(wanted, found, strict=True)]
     return pa.concat_tables(parts) if parts else _schema().empty_table()

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.ddl import create_view, drop_view, quoted, schema_statements, views
@@ -25,6 +26,7 @@ from sf_transactions.model import (
 )
 from sf_transactions.resources import load_errors
 from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, fetch
+from sf_transactions.transform.amounts import ControlTotal, Totals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,15 +259,23 @@ def analyze(connection: "redshift_connector.Connection") -> None:
     commit(connection)
 
 
-def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int] | None = None) -> "pd.DataFrame":
-    """fiscal_year, revenue_or_spending, row_count and amount of the fact, of these years or of all."""
+def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int] | None = None) -> Totals:
+    """Rows and dollars of the fact, of these fiscal years or of all."""
     where = f" where t.fiscal_year in ({_listed(fiscal_years)})" if fiscal_years else ""
-    return fetch(
+    return totals_of(
         connection,
         f"select t.fiscal_year, f.revenue_or_spending, count(*) as row_count, sum(t.amount) as amount"
         f" from {TRANSACTION.qualified} t join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
         f"{where} group by 1, 2 order by 1, 2",
     )
+
+
+def totals_of(connection: "redshift_connector.Connection", statement: str) -> Totals:
+    """The totals that a query gives as fiscal_year, revenue_or_spending, row_count and amount."""
+    return {
+        (str(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
+        for row in fetch(connection, statement).itertuples()
+    }
 
 
 def duplicated_ids(connection: "redshift_connector.Connection", table: Table) -> "pd.DataFrame":

@@ -31,6 +31,9 @@ class ControlTotal:
     amount: Decimal
 
 
+Totals = dict[tuple[str, str], ControlTotal]  # by fiscal year and side
+
+
 def cents(amounts: "pa.ChunkedArray | pa.Array") -> "np.ndarray":
     """Whole cents (int64) of amounts published as text. Raises AmountError for the first that is none."""
     import numpy as np
