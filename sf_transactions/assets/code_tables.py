@@ -1,7 +1,7 @@
 """codes/{code_mapping,code_crosswalk,member}: what is known about codes and names, as tables of the warehouse."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.codes import code_mapping
 from sf_transactions.transform.conformed import AS_PUBLISHED, members_seen
-from sf_transactions.transform.crosswalk import coverage, crosswalk
+from sf_transactions.transform.crosswalk import coverage, crosswalk, not_matched
 from sf_transactions.transform.star import sides_seen
 from sf_transactions.transform.vanished import not_in
 
@@ -28,6 +28,16 @@ def _reasons(frame: "pd.DataFrame") -> dict[str, int]:
     """How many names keep their code for which reason."""
     names = frame.drop_duplicates(["pair", "parents", "name"])
     return {str(reason): int(count) for reason, count in names["reason"].value_counts().items()}
+
+
+def _shown(told: "dict[str, Any]") -> "dict[str, Any]":
+    """What was noted about a table, lists of rows as tables."""
+    import pandas as pd
+
+    return {
+        name: checks.table_metadata(pd.DataFrame(value)) if isinstance(value, list) else value
+        for name, value in told.items()
+    }
 
 
 def _members(frames: "dict[Dimension, pd.DataFrame]") -> "pd.DataFrame":
@@ -80,7 +90,7 @@ def _table_asset(
         facts = made.facts(file, key.to_user_string())
         path = dg.MetadataValue.path(str(file))
         yield dg.MaterializeResult(
-            asset_key=key, metadata={"dagster/row_count": facts["rows"], "path": path, **facts["told"]}
+            asset_key=key, metadata={"dagster/row_count": facts["rows"], "path": path, **_shown(facts["told"])}
         )
 
     return code_table
@@ -100,7 +110,10 @@ TABLES = {
         CODE_CROSSWALK,
         "evidence",
         crosswalk,
-        lambda frame: {"coverage": coverage(frame).to_dict("records")},
+        lambda frame: {
+            "coverage": coverage(frame).to_dict("records"),
+            "not_matched": not_matched(frame).to_dict("records"),
+        },
         "With it a series by code can be drawn across the change of the chart of accounts. A code is matched by what "
         "it shares with another: the code itself, names, members below it and their dollars, a similar label. Where "
         "no other is clear, none is taken: such codes are listed with an empty new code.",

@@ -67,7 +67,7 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
             connection.commit()
             others = evidence_of_other_years(connection, dimension, [int(year) for year in years])
         kept = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
-        written = OVERRIDES.read_text(encoding="utf-8")
+        written = OVERRIDES.read_text(encoding="utf-8-sig")  # spreadsheets mark UTF-8 so
         of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False), written)
         if stand := all(made.stands(file, of) for file in kept):
             found = pd.read_parquet(kept[0])

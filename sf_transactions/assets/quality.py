@@ -14,8 +14,8 @@ from sf_transactions.assets.profile import PROFILE
 from sf_transactions.assets.raw import RESTATEMENTS
 from sf_transactions.assets.receipt import RECEIPT
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.dashboard.quality import Checked, build
-from sf_transactions.model import CODE_CROSSWALK, CODE_MAPPING
+from sf_transactions.dashboard.quality import Checked, Evaluation, build
+from sf_transactions.model import CHART_CHANGE, CODE_CROSSWALK, CODE_MAPPING
 from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, HomeError, read_json, replacing
 
@@ -75,7 +75,10 @@ def write_quality(instance: dg.DagsterInstance, graph, home: Home) -> dict[str, 
 def _checked(instance: dg.DagsterInstance, spec: dg.AssetCheckSpec) -> Checked:
     """A check with its evaluation in this run, and its history."""
     history = checks.history(instance, spec.key)
-    rows = [(when, checks.figure(evaluation, "failing_rows")) for when, evaluation in history]
+    runs = [
+        Evaluation(when, each.passed, checks.figure(each, "failing_rows") or 0, checks.figure(each, "found"))
+        for when, each in history
+    ]
     check = Checked(
         asset=spec.asset_key.to_user_string(),
         name=spec.name,
@@ -84,7 +87,7 @@ def _checked(instance: dg.DagsterInstance, spec: dg.AssetCheckSpec) -> Checked:
         state="not run",
         observed="",
         sample=[],
-        history=[(when, f"{count:,}" if isinstance(count, int) else "") for when, count in rows],
+        history=runs,
     )
     if not history:
         return check
@@ -119,7 +122,10 @@ def _appendix(home: Home) -> dict[str, list[dict]]:
         ]
     with contextlib.suppress(HomeError):
         told = made.facts(home.star(CODE_CROSSWALK.name), "codes/code_crosswalk")["told"]
-        found["How much of the codes before FY2018 is matched with one since"] = told["coverage"]
+        found[f"How much of the codes before FY{CHART_CHANGE} is matched with one since"] = told["coverage"]
+        found["The largest codes without a match (all of them are in report.code_crosswalk)"] = told.get(
+            "not_matched", []
+        )
     with contextlib.suppress(HomeError):
         profile = read_json(home.profile, "codes/profile")
         found["Fiscal years"] = [{"fiscal_year": year, **facts} for year, facts in profile["years"].items()]

@@ -63,7 +63,7 @@ def build(facts: Facts, source: Source, chart_library: Callable[[], str]) -> str
     """
     day = source.as_of or date.today()
     script = "\n".join(read(f"{name}.js") for name in SCRIPTS)
-    style = _tokens() + read("style.css")
+    style = page_style("style.css")
     encoded = payload.compressed(*payload.encode(facts, about(facts, source, day)))
     library = chart_library()
     rows = f"{len(facts.cents):,}"
@@ -93,7 +93,7 @@ def build(facts: Facts, source: Source, chart_library: Callable[[], str]) -> str
         "facts": encoded,
     }
     slots |= {f"figure:{name}": _figure(name, what) for name, what in FIGURES.items()}
-    return _filled(read("index.html"), slots)
+    return filled(read("index.html"), slots)
 
 
 def about(facts: Facts, source: Source, day: date) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def level_title(level: str) -> str:
 
 def policy(style: str, *scripts: str) -> str:
     """The Content-Security-Policy: these scripts and this style, pictures in data: URLs, and nothing else."""
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_digest(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -158,6 +158,11 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
+def page_style(name: str) -> str:
+    """A page's style: the theme's colours, what all pages share, and its own."""
+    return _tokens() + read("base.css") + read(name)
+
+
 def _tokens() -> str:
     """The theme's colours as custom properties; paper is light."""
     light, dark = (
@@ -167,7 +172,7 @@ def _tokens() -> str:
 
 
 def _figure(name: str, what: str) -> str:
-    return _filled(read("figure.html"), {"id": name, "what": what})
+    return filled(read("figure.html"), {"id": name, "what": what})
 
 
 def _json(value: Any) -> str:
@@ -175,6 +180,6 @@ def _json(value: Any) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
-def _filled(template: str, slots: Mapping[str, str]) -> str:
+def filled(template: str, slots: Mapping[str, str]) -> str:
     """A template with each {{slot}} replaced; what is put in is not looked at again."""
     return re.sub(r"\{\{([\w:]+)\}\}", lambda match: slots[match[1]], template)

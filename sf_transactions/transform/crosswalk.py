@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sf_transactions.model import CHART_CHANGE, CODE_CROSSWALK, COUNTS, SIDES, Dimension, code_column
+from sf_transactions.transform.amounts import dollars
 from sf_transactions.transform.conformed import twin_key
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ ENOUGH = 60  # points of a hundred
 CLEAR = 5  # points between the best and the second
 SIMILAR = 80  # of a hundred, from which labels make two codes worth a comparison
 SHOWN = 3  # other candidates that are told
+LISTED = 25  # codes without a match that are told first; all are in the table
 
 
 def crosswalk(evidence: "Mapping[Dimension, pd.DataFrame]") -> "pd.DataFrame":
@@ -64,6 +66,16 @@ def coverage(found: "pd.DataFrame") -> "pd.DataFrame":
     shares = 100 * weights[matched].groupby("pair")[["codes", "row_count", "dollars"]].sum() / totals
     shares = shares.fillna(0).round(2).rename(columns={"row_count": "rows"}).add_suffix("_matched_percent")
     return totals[["codes"]].join(shares).reset_index()
+
+
+def not_matched(found: "pd.DataFrame") -> "pd.DataFrame":
+    """The codes that no code since stands for, those of most dollars first, `dollars` (both sides, without signs) in
+    words: what a series by code loses at the change."""
+    open_ = found[found["status"] != "matched"]
+    open_ = open_.assign(dollars=open_[[side.lower() for side in SIDES]].abs().sum(axis=1))
+    most = open_.sort_values(["dollars", "pair", "old_code"], ascending=[False, True, True]).head(LISTED)
+    told = most[["pair", "old_code", "label", "status", "row_count", "dollars", "candidates"]].reset_index(drop=True)
+    return told.assign(dollars=[f"{dollars(int(cents)):,}" for cents in told["dollars"]])
 
 
 def _pair(charts: "dict[bool, pd.DataFrame]", level: str, below: str | None) -> "pd.DataFrame":

@@ -12,6 +12,8 @@ import pytest
 
 from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
+from sf_transactions.dashboard.quality import Checked, Evaluation
+from sf_transactions.dashboard.quality import build as quality
 from sf_transactions.local.sample import PUBLISHED_ROWS, generate
 from sf_transactions.model import DIMENSIONS as DIMENSIONS_OF_THE_STAR
 from sf_transactions_tests.unit.test_dashboard_facts import DIMENSIONS, LARGEST, table
@@ -211,6 +213,30 @@ def test_axe_finds_no_violation(small, window, scheme, width):
         assert found.violations_count == 0, found.generate_report()
         dashboard.page.keyboard.press("Escape")
         dashboard.page.locator('[data-sql="totals"]').click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_violation_on_the_quality_page(tmp_path, chromium, scheme, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    runs = [Evaluation("2026-11-25 02:00", False, 2, found=161), Evaluation("2026-11-18 02:00", True, 0, found=159)]
+    sample = [{"pair": "fund", "name": HOSTILE, "value": "x" * 300}]
+    checked = [
+        Checked("codes/profile", f"check_{state}", "It holds.", state == "failed", state, "2 fail", sample, runs)
+        for state in ("failed", "warned", "passed", "not run")
+    ]
+    file = tmp_path / "quality.html"
+    file.write_text(quality(checked, HOSTILE, "run", "now", {"Fiscal years": [{"rows": 1}]}), encoding="utf-8")
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened = context.new_page()
+    opened.goto(file.as_uri())
+    for disclosure in opened.locator("summary").all():
+        disclosure.press("Enter")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(opened, options={"runOnly": {"type": "tag", "values": WCAG}})
+    assert found.violations_count == 0, found.generate_report()
+    context.close()
 
 
 def test_nothing_needs_scrolling_sideways_on_the_narrowest_screen(small, window):

@@ -127,7 +127,8 @@ def test_on_any_hierarchy_the_mapping_is_a_function_that_keeps_all_codes_and_ign
         assert (at_level[kept_code(at_level)].groupby(path).size() == 1).all()
         published = frame[[*path, f"{level}_code"]].drop_duplicates()
         assert len(at_level) == len(published)
-        assert at_level["row_count"].sum() == frame["row_count"].sum()
+        for count in ("row_count", "revenue", "spending"):
+            assert at_level[count].sum() == frame[count].sum()
     table = dimension_table(frame, mapped, FUND)
     again = frame.drop(columns=list(FUND.codes)).merge(table.drop(columns="fund_id"), on=list(FUND.key))[COLUMNS]
     pd.testing.assert_frame_equal(dimension_table(again, mapping(again, FUND), FUND), table)

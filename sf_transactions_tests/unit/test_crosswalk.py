@@ -5,7 +5,7 @@ from sf_transactions.local.sample import generate
 from sf_transactions.model import CHART_CHANGE, CODED_DIMENSIONS, TYPE
 from sf_transactions.transform.amounts import cents_by_side
 from sf_transactions.transform.codes import evidence
-from sf_transactions.transform.crosswalk import PAIRS, coverage, crosswalk
+from sf_transactions.transform.crosswalk import PAIRS, coverage, crosswalk, not_matched
 from sf_transactions.transform.members import members
 
 PLAIN = {
@@ -67,6 +67,9 @@ def test_what_has_no_counterpart_is_listed_and_counted():
     assert row(found, "character", "999")["status"] == "unmatched"
     character = coverage(found).set_index("pair").loc["character"]
     assert character.tolist() == [2, 50.0, 50.0, 75.0]
+    listed = not_matched(found)
+    assert listed[["pair", "old_code", "dollars"]].values.tolist()[0] == ["character", "999", "1.00"]
+    assert set(listed["status"]) == {"unmatched"}
 
 
 @pytest.mark.parametrize("changes", [[{}], [NEW]], ids=["before", "since"])

@@ -1,3 +1,5 @@
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import dagster as dg
@@ -5,13 +7,16 @@ import pandas as pd
 
 from sf_transactions import checks
 from sf_transactions.assets.quality import quality_sensor, write_quality
-from sf_transactions.dashboard.quality import Checked, build
+from sf_transactions.dashboard.page import policy
+from sf_transactions.dashboard.quality import Checked, Evaluation, build
 from sf_transactions.resources.home import Home
 
-PASSED = Checked("star/fund", "schema", "Columns.", True, "passed", "0 of 5 fail", [], [("2026-11-25 02:00", "0")])
+PASSED = Checked(
+    "star/fund", "schema", "Columns.", True, "passed", "0 of 5 fail", [], [Evaluation("2026-11-25 02:00", True, 0)]
+)
 FAILED = Checked(
     "star/type", "many_to_one", "One code.", True, "failed", "2 of 5 fail", [{"row": "1", "value": "<b>513</b>"}],
-    [("2026-11-25 02:00", "2"), ("2026-11-18 02:00", "0")],
+    [Evaluation("2026-11-25 02:00", False, 2), Evaluation("2026-11-18 02:00", True, 0)],
 )  # fmt: skip
 WARNED = Checked("codes/profile", "jumps", "No jump & no fall.", False, "warned", "1 fail", [], [])
 
@@ -53,6 +58,20 @@ def test_the_page_shows_every_check_failed_ones_first_and_needs_no_network():
     for text in ("many_to_one", "One code.", "2 of 5 fail", "<b>513</b>", "No jump & no fall.", "2016", "2", "0"):
         assert text in words
     assert "1" in words and "warned" in words
+    assert "0 → 2 failing" in words and "0 in the last run" in words
+
+
+def test_a_finding_shows_its_trend_though_nothing_of_it_is_new():
+    runs = [Evaluation("2026-11-25 02:00", True, 0, found=161), Evaluation("2026-11-18 02:00", False, 1, found=161)]
+    finding = replace(WARNED, name="several_codes", state="passed", history=[*runs, Evaluation("", True, 0, found=160)])
+    assert "160 → 161 → 161 found" in read(build([finding], "", "", "", {})).text
+
+
+def test_the_page_allows_its_own_style_and_nothing_else():
+    page = build([PASSED], "", "", "", {})
+    (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    assert f'content="{policy(style)}"' in page
+    assert "script-src 'none'" in policy(style)
 
 
 def test_nothing_to_show_is_a_page_too():
