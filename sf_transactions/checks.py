@@ -38,9 +38,10 @@ def result(
     """A check result that passes when no row fails: how many rows fail, which share `of` those that were checked, the
     first of them as a table, and the first in words.
 
-    Several failing values of one row, told apart by a column `row`, count as one row.
+    Several failing values of one row, told apart by a column `row`, count as one row. Where `failing` are only the
+    first rows, its `attrs["rows"]` says how many fail.
     """
-    count = 0 if failing is None else len(failing)
+    count = 0 if failing is None else failing.attrs.get("rows", len(failing))
     if failing is not None and "row" in failing:
         count = int(failing["row"].nunique() + failing["row"].isna().sum())
     shown: dict[str, Any] = {"failing_rows": count}

@@ -140,7 +140,8 @@ def _table(totals: Totals) -> "pd.DataFrame":
 
 def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:
     expected = loading.totals(connection)
-    return checks.result(DASHBOARD, "control_totals", checks.differences(expected, totals, ("warehouse", "dashboard")))
+    failing = checks.differences(expected, totals, ("warehouse", "dashboard"))
+    return checks.result(DASHBOARD, "control_totals", failing, of=len(expected))
 
 
 assets = [dashboard]

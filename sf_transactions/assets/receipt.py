@@ -67,7 +67,8 @@ def load_receipt(
     table = _table(load, receipt)
     path = home.load_receipt(load.run_id)
     write_json(path, [{name: str(value) for name, value in row.items()} for row in table.to_dict("records")])
-    yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", table[table["first_difference"] != ""]))
+    differing = table[table["first_difference"] != ""]
+    yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", differing, of=len(table)))
     yield dg.MaterializeResult(
         asset_key=RECEIPT,
         metadata={

@@ -186,8 +186,10 @@ def _compare(connection, years, expected) -> Iterator[dg.AssetCheckResult]:
 
     fact = redshift_key(TRANSACTION)
     found = loading.totals(connection, years)
-    yield checks.result(fact, "control_totals", checks.differences(expected, found, ("star", "warehouse")))
+    differing = checks.differences(expected, found, ("star", "warehouse"))
+    yield checks.result(fact, "control_totals", differing, of=len(expected))
     dangling = pd.Series(loading.dangling_ids(connection), name="rows").rename_axis("dimension").reset_index()
+    dangling.attrs["rows"] = int(dangling["rows"].sum())
     yield checks.result(fact, "dimensions_found", dangling[dangling["rows"] > 0])
     for table in UNIQUE:
         yield checks.result(redshift_key(table), _unique(table), loading.duplicated_ids(connection, table))

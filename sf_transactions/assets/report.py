@@ -85,13 +85,14 @@ def report_views(context: dg.AssetExecutionContext, home: Home, warehouse: Wareh
         fact, columns = (_fact(connection), _columns(connection)) if anew else (None, {})
         results = []
         for view in wanted:
-            failing = None
+            failing = compared = None
             if view in anew:
                 found = _totals(connection, view, columns[view])
-                failing = checks.differences(_expected(fact, columns[view]), _told(found), ("fact", "view"))
+                expected = _expected(fact, columns[view])
+                failing, compared = checks.differences(expected, _told(found), ("fact", "view")), len(expected)
                 if failing.empty:
                     _show(connection, home, view, columns[view], found, day, of[view])
-            results.append(checks.result(report_key(view), "sums_to_fact", failing))
+            results.append(checks.result(report_key(view), "sums_to_fact", failing, of=compared))
     yield from checks.settle(*results)
     for view in wanted:
         yield dg.MaterializeResult(asset_key=report_key(view), metadata=_metadata(home, view, held))

@@ -196,13 +196,13 @@ def remove_unused_codes(connection: "redshift_connector.Connection") -> None:
 
 
 def without_published_codes(connection: "redshift_connector.Connection") -> "pd.DataFrame":
-    """Up to 20 transactions that do not find the codes under which they were published."""
+    """The transactions that do not find the codes under which they were published, as `_failing` tells them."""
     (id,), (key,) = TRANSACTION.primary_key, PUBLISHED_CODES.primary_key
-    return fetch(
+    return _failing(
         connection,
         f"select t.{id}, t.fiscal_year, p.{key} from {TRANSACTION.qualified} t"
         f" left join {TRANSACTION_PUBLISHED.qualified} p on p.{id} = t.{id} and p.fiscal_year = t.fiscal_year"
-        f" left join {PUBLISHED_CODES.qualified} c on c.{key} = p.{key} where c.{key} is null limit 20",
+        f" left join {PUBLISHED_CODES.qualified} c on c.{key} = p.{key} where c.{key} is null",
     )
 
 
@@ -279,11 +279,10 @@ def totals_of(connection: "redshift_connector.Connection", statement: str) -> To
 
 
 def duplicated_ids(connection: "redshift_connector.Connection", table: Table) -> "pd.DataFrame":
-    """Up to 20 ids that more than one row has; Redshift does not enforce keys."""
+    """The ids that more than one row has, as `_failing` tells them; Redshift does not enforce keys."""
     (key,) = table.primary_key
-    return fetch(
-        connection,
-        f"select {key}, count(*) as row_count from {table.qualified} group by {key} having count(*) > 1 limit 20",
+    return _failing(
+        connection, f"select {key}, count(*) as row_count from {table.qualified} group by {key} having count(*) > 1"
     )
 
 
@@ -303,21 +302,24 @@ def dangling_ids(connection: "redshift_connector.Connection") -> dict[str, int]:
 
 
 def names_with_several_codes(connection: "redshift_connector.Connection", dimension: Dimension) -> "pd.DataFrame":
-    """Up to 20 names a level that carry more than one code within their parents."""
-    import pandas as pd
-
-    parts = []
+    """The names that carry more than one code within their parents, as `_failing` tells them."""
+    levels = []
     for level in dimension.levels:
         path = ", ".join(quoted(name) for name in (*dimension.parents(level), level))
-        parts.append(
-            fetch(
-                connection,
-                f"select '{level}' as level, {quoted(level)} as name, count(distinct {code_column(level)}) as codes"
-                f" from {dimension.table.qualified} group by {path}"
-                f" having count(distinct {code_column(level)}) > 1 limit 20",
-            )
+        codes = f"count(distinct {code_column(level)})"
+        levels.append(
+            f"select '{level}' as level, {quoted(level)} as name, {codes} as codes"
+            f" from {dimension.table.qualified} group by {path} having {codes} > 1"
         )
-    return pd.concat(parts, ignore_index=True)
+    return _failing(connection, " union all ".join(levels))
+
+
+def _failing(connection: "redshift_connector.Connection", statement: str) -> "pd.DataFrame":
+    """The first 20 rows of an answer that should have none; `attrs["rows"]` says how many there are."""
+    found = fetch(connection, f"select f.*, count(*) over () as rows_in_all from ({statement}) as f limit 20")
+    counted = found.pop("rows_in_all")
+    found.attrs["rows"] = int(counted.iloc[0]) if len(found) else 0
+    return found
 
 
 def rows_loaded(warehouse: Warehouse, table: Table) -> "pd.DataFrame":

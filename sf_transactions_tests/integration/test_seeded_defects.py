@@ -225,14 +225,15 @@ def test_an_id_that_dangles_stops_before_the_fact_is_made(good):
 
 
 @pytest.mark.full
-def test_an_id_that_is_there_twice_is_told_before_anything_is_committed(good):
+def test_ids_that_are_there_twice_are_all_counted_and_told_before_anything_is_committed(good):
     with serving(SAMPLE) as url:
         assert good.run(url, *YEARS, select=WITHOUT_WAREHOUSE).success
         before = good.state()
         part = good.settings.home / "star" / "program" / "part-000.csv.gz"
         lines = gzip.decompress(part.read_bytes()).splitlines(keepends=True)
-        part.write_bytes(gzip.compress(b"".join([*lines, lines[1]])))
+        part.write_bytes(gzip.compress(b"".join([*lines, *lines[1:26]])))
         run = good.run(url, *YEARS, select="group:s3 or group:redshift")
     assert run.checks["redshift/program:unique_ids"] is False
+    assert any("redshift/program, check unique_ids: 25 rows fail, first: program_id" in error for error in run.errors)
     assert not run.success
     assert good.state() == before
