@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_AT_ONCE = 40
+TEXT = 12  # characters that a text is given at least; it goes on below
+EDGES = 1  # of a table, beyond the two spaces that each of its columns takes
 WITHOUT = "related_govt_units"
 
 
@@ -53,6 +55,8 @@ def report(view, years, level, without_related_units, limit, as_csv, as_json) ->
     warehouse = Warehouse.from_settings(Settings.from_environ())
     columns = list(warehouse.query(f"select * from report.{view} where 1 = 0"))
     frame = warehouse.query(statement(view, columns, years, level, without_related_units))
+    if "transactions" in frame:  # a sum of counts is a decimal to Redshift
+        frame["transactions"] = frame["transactions"].map(int).astype(object)
     shown = frame if not limit and (as_csv or as_json or limit == 0) else frame.head(limit or ROWS_AT_ONCE)
     if as_csv:
         _write_csv(shown)
@@ -132,22 +136,14 @@ def _print_table(view: str, frame: "pd.DataFrame", rows: int, says_so: bool) -> 
 
     console = Console()
     table = Table(title=view, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
-    names = [name for name in frame.columns if not name.endswith("_code") and name != "data_as_of"]
-    room, shown = console.width, 0
-    for name in names:
-        cells = [_shown(name, value) for value in frame[name]]
-        numeric = name != "fiscal_year" and any(isinstance(value, int | Decimal) for value in frame[name])
-        words = name.split("_")
-        text = not numeric and name != "fiscal_year"
-        least = max(*map(len, words), 12 if text else max(map(len, cells), default=1))
-        if (room := room - least - 2) < 0:
-            break
-        shown += 1
-        table.add_column(" ".join(words), justify="right" if numeric else "left", min_width=least)
-    for row in frame[names[:shown]].to_dict("records"):
+    columns = _columns(frame, console.width)
+    for name, width in columns.items():
+        words = " ".join(name.split("_"))
+        table.add_column(words, justify="left" if _is_text(frame, name) else "right", width=width)
+    for row in frame[[*columns]].to_dict("records"):
         table.add_row(*(_shown(name, value) for name, value in row.items()))
     console.print(table)
-    hidden = len(frame.columns) - shown
+    hidden = len(frame.columns) - len(columns)
     day = frame["data_as_of"].dropna().max() if frame["data_as_of"].notna().any() else None
     notes = [f"As of {day:%Y-%m-%d}."] if day else []
     notes += _of_years(sorted(map(int, frame["fiscal_year"].unique())), day.date() if day else date.today())
@@ -155,7 +151,34 @@ def _print_table(view: str, frame: "pd.DataFrame", rows: int, says_so: bool) -> 
         notes.append(f"{rows - len(frame):,} more rows: --limit 0 shows all, --year narrows them.")
     if not says_so:
         notes.append("Related government units included; --without-related-units leaves them out.")
-    console.print(" ".join([*notes, f"{hidden} more columns and exact dollars: --csv, --json."]), soft_wrap=True)
+    more = f"{hidden} more column{'s'[: hidden != 1]} and exact" if hidden else "Exact"
+    console.print(" ".join([*notes, f"{more} dollars: --csv, --json."]), soft_wrap=True)
+
+
+def _columns(frame: "pd.DataFrame", room: int) -> dict[str, int]:
+    """The columns that fit into so many characters, and their widths: figures whole, what is left over for texts."""
+    widths: dict[str, int] = {}
+    wanted: dict[str, int] = {}
+    room -= EDGES
+    for name in frame.columns:
+        if name.endswith("_code") or name == "data_as_of":
+            continue
+        cells = max((len(_shown(name, value)) for value in frame[name]), default=1)
+        text = _is_text(frame, name)
+        least = max(*map(len, name.split("_")), min(cells, TEXT) if text else cells)
+        if room < least + 2:
+            break
+        room -= least + 2
+        widths[name], wanted[name] = least, max(cells, least)
+    for name, width in wanted.items():
+        given = min(room, width - widths[name])
+        widths[name] += given
+        room -= given
+    return widths
+
+
+def _is_text(frame: "pd.DataFrame", name: str) -> bool:
+    return name == "fiscal_year" or not any(isinstance(value, int | Decimal) for value in frame[name])
 
 
 def _of_years(years: list[int], day: date) -> list[str]:
@@ -176,5 +199,5 @@ def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        return f"{value:,.1f}%" if "percent" in name else money(value) if name != "transactions" else f"{value:,}"
+        return f"{value:,.1f}%" if "percent" in name else money(value)
     return f"{value:,}" if isinstance(value, int) and name != "fiscal_year" else str(value)

@@ -291,3 +291,14 @@ def test_report_as_a_table_says_what_it_includes_and_of_which_day(loaded):
     assert "more rows" in told
     assert "FY2018 has a new chart of accounts" not in told
     assert "FY2018 has a new chart of accounts" in ask("by_type", "--by", "character", "--limit", "0").output
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_report_as_a_table_cuts_no_figure_however_narrow_the_terminal(loaded, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    told = ask("top_fund_types_by_spending", "--year", "2017").output
+    assert all(len(line) <= width for line in told.splitlines() if not line.startswith("As of"))
+    rows = json.loads(ask("top_fund_types_by_spending", "--year", "2017", "--json").output)
+    assert rows
+    for row in rows:
+        assert f" {row['transactions']:,} " in told

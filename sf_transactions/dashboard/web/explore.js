@@ -31,7 +31,7 @@ function renderExplore(found, figure, open, go) {
         ...apart.map(row)),
       el("tfoot", {},
         sumRow(state, "Total", figure.sumRow, measured),
-        tree.name !== "type" && sumRow(state, "Of it transfer adjustments", figure.apartRow, measured, "of-it"))));
+        tree.name !== "type" && sumRow(state, "Of which transfer adjustments", figure.apartRow, measured, "of-it"))));
   const hidden = ordinary.length - limit;
   byId("explore-more").hidden = !(hidden > 0);
   byId("explore-more").textContent = `Show all ${counted(ordinary.length)} ${plural[levelTitle(tree, level)]}`;
