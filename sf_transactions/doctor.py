@@ -79,7 +79,11 @@ def _resources(patient: _Patient) -> str:
 
 
 def _bucket(patient: _Patient) -> str:
-    patient.storage.client().list_objects_v2(Bucket=patient.storage.name(), Prefix=patient.storage.prefix, MaxKeys=1)
+    from sf_transactions.provision.errors import explained
+
+    where = {"Bucket": patient.storage.name(), "Prefix": patient.storage.prefix}
+    with explained(f"bucket {patient.storage.name()}"):
+        patient.storage.client().list_objects_v2(**where, MaxKeys=1)
     return f"{patient.storage.url('')} can be listed"
 
 

@@ -66,14 +66,15 @@ def teardown(yes: bool, keep_bucket: bool, final_snapshot: bool) -> None:
 
 @click.command()
 def permissions() -> None:
-    """Print the smallest IAM policies for the person who provisions and tears down, as JSON by name."""
+    """Print the smallest IAM policies, as JSON by name: for who provisions and tears down, and for who runs."""
     import json
 
     from sf_transactions.provision.permissions import documents
     from sf_transactions.provision.plan import prepared
+    from sf_transactions.provision.running import run_document
 
     _, want, _ = prepared(Settings.from_environ())
-    click.echo(json.dumps(documents(want), indent=2))
+    click.echo(json.dumps({**documents(want), "sf-transactions-run": run_document(want)}, indent=2))
 
 
 @click.command()

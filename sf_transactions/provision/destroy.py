@@ -73,10 +73,13 @@ def teardown(settings: Settings, say: Callable[[str], object], keep: Keep = NOTH
             say(f"! {resource.title} is left")
             left[resource.title] = str(error)
     left |= {title: told for title, told in _foreign(aws, want)}
+    kept = ""
     for still in _steps(aws, want, left):
-        if not (keep.bucket and isinstance(still, Bucket)):
+        if keep.bucket and isinstance(still, Bucket):
+            kept = f" but {still.title}, which is kept"
+        else:
             left.setdefault(still.title, f"{still.title} is still there")
-    say("audit: nothing of this project is left" if not left else f"audit: left are {', '.join(left)}")
+    say(f"audit: left are {', '.join(left)}" if left else f"audit: nothing of this project is left{kept}")
     if left:
         raise ProvisionError("\n".join(left.values()))
 

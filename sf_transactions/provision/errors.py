@@ -9,6 +9,7 @@ _DENIED = "these credentials may not do that; ask for the permission, or use oth
 # What to do about an answer of AWS, by its code.
 ADVICE = {
     "BucketAlreadyExists": "somebody else has a bucket of this name; choose another S3_BUCKET",
+    "NoSuchBucket": "run `sf-transactions provision`, or check S3_BUCKET",
     "IllegalLocationConstraintException": "the region does not fit; check AWS_DEFAULT_REGION",
     "ClusterAlreadyExists": "a cluster of this name was made meanwhile; choose another REDSHIFT_CLUSTER",
     "InsufficientClusterCapacity": "choose another REDSHIFT_NODE_TYPE or region, or try later",

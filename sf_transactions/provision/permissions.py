@@ -46,10 +46,6 @@ def documents(want: Desired) -> dict[str, dict[str, Any]]:
     }
 
 
-def _arn(want: Desired, service: str, resource: str) -> str:
-    return f"arn:{want.partition}:{service}:{want.region}:{want.account}:{resource}"
-
-
 def _tagged(want: Desired, where: str) -> dict[str, Any]:
     return {"StringEquals": {f"aws:{where}Tag/{OWNER_TAG}": want.owner}}
 
@@ -111,6 +107,13 @@ def _iam(want: Desired) -> list[dict[str, Any]]:
             allow(["iam:PassRole"], role, {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})
             for role in roles[2:]
         ),
+        # An account's first cluster or workgroup has Redshift make its service-linked role, in the caller's name.
+        allow(
+            ["iam:CreateServiceLinkedRole"],
+            f"arn:{want.partition}:iam::{want.account}:role/aws-service-role/redshift.amazonaws.com/"
+            "AWSServiceRoleForRedshift",
+            {"StringEquals": {"iam:AWSServiceName": "redshift.amazonaws.com"}},
+        ),
     ]
 
 
@@ -129,7 +132,7 @@ def _login(want: Desired, login: Login) -> list[dict[str, Any]]:
                 "lambda:UpdateFunctionCode",
                 "lambda:UpdateFunctionConfiguration",
             ],
-            _arn(want, "lambda", f"function:{login.name}"),
+            want.arn("lambda", f"function:{login.name}"),
         ),
         allow(
             [
@@ -140,7 +143,7 @@ def _login(want: Desired, login: Login) -> list[dict[str, Any]]:
                 "secretsmanager:PutSecretValue",
                 "secretsmanager:TagResource",
             ],
-            _arn(want, "secretsmanager", f"secret:{login.secret}-??????"),
+            want.arn("secretsmanager", f"secret:{login.secret}-??????"),
         ),
         allow(
             [
@@ -152,7 +155,7 @@ def _login(want: Desired, login: Login) -> list[dict[str, Any]]:
                 "dynamodb:TagResource",
                 "dynamodb:UpdateTimeToLive",
             ],
-            _arn(want, "dynamodb", f"table/{login.name}"),
+            want.arn("dynamodb", f"table/{login.name}"),
         ),
         allow(
             [
@@ -162,13 +165,13 @@ def _login(want: Desired, login: Login) -> list[dict[str, Any]]:
                 "logs:PutRetentionPolicy",
                 "logs:TagResource",
             ],
-            [_arn(want, "logs", f"log-group:{login.log_group}{end}") for end in ("", ":*")],
+            [want.arn("logs", f"log-group:{login.log_group}{end}") for end in ("", ":*")],
         ),
     ]
 
 
 def _transfer(want: Desired) -> list[dict[str, Any]]:
-    server, user = _arn(want, "transfer", "server/*"), _arn(want, "transfer", "user/*")
+    server, user = want.arn("transfer", "server/*"), want.arn("transfer", "user/*")
     return [
         allow(["transfer:CreateServer"], "*", _tagged(want, "Request")),
         allow(["transfer:DescribeServer", "transfer:ListHostKeys", "transfer:ListUsers"], server),
@@ -177,7 +180,7 @@ def _transfer(want: Desired) -> list[dict[str, Any]]:
             server,
             _tagged(want, "Resource"),
         ),
-        allow(["transfer:DeleteHostKey"], _arn(want, "transfer", "host-key/*")),
+        allow(["transfer:DeleteHostKey"], want.arn("transfer", "host-key/*")),
         allow(["transfer:TagResource"], [server, user], _tagged(want, "Request")),
         allow(
             [
@@ -193,7 +196,7 @@ def _transfer(want: Desired) -> list[dict[str, Any]]:
 
 
 def _network(want: Desired) -> list[dict[str, Any]]:
-    group, vpc = _arn(want, "ec2", "security-group/*"), _arn(want, "ec2", "vpc/*")
+    group, vpc = want.arn("ec2", "security-group/*"), want.arn("ec2", "vpc/*")
     changes = [
         "ec2:AuthorizeSecurityGroupIngress",
         "ec2:DeleteSecurityGroup",
@@ -217,11 +220,11 @@ def _warehouse(want: Desired) -> list[dict[str, Any]]:
             "secretsmanager:TagResource",
             "secretsmanager:UpdateSecret",
         ],
-        _arn(want, "secretsmanager", "secret:redshift!*"),
+        want.arn("secretsmanager", "secret:redshift!*"),
     )
-    listing = allow(["redshift:DescribeClusters"], _arn(want, "redshift", "cluster:*"))
+    listing = allow(["redshift:DescribeClusters"], want.arn("redshift", "cluster:*"))
     if isinstance(want.warehouse, Cluster):
-        cluster = _arn(want, "redshift", f"cluster:{want.warehouse.name}")
+        cluster = want.arn("redshift", f"cluster:{want.warehouse.name}")
         return [
             listing,
             allow(
@@ -235,7 +238,7 @@ def _warehouse(want: Desired) -> list[dict[str, Any]]:
                 ],
                 cluster,
             ),
-            allow(["redshift:CreateClusterSnapshot"], _arn(want, "redshift", f"snapshot:{want.warehouse.name}/*")),
+            allow(["redshift:CreateClusterSnapshot"], want.arn("redshift", f"snapshot:{want.warehouse.name}/*")),
             vault,
         ]
     actions = [
@@ -243,27 +246,27 @@ def _warehouse(want: Desired) -> list[dict[str, Any]]:
         for what in ("Namespace", "Workgroup")
         for verb in ("Create", "Delete", "Get", "Update")
     ]
-    both = [_arn(want, "redshift-serverless", kind) for kind in ("namespace/*", "workgroup/*")]
+    both = [want.arn("redshift-serverless", kind) for kind in ("namespace/*", "workgroup/*")]
     tagging = ["redshift-serverless:ListTagsForResource", "redshift-serverless:TagResource"]
     return [listing, allow([*actions, *tagging], both), vault]
 
 
 def _catalog(want: Desired) -> list[dict[str, Any]]:
     """Glue's tables and databases are allowed only together with the catalog that holds them."""
-    database = _arn(want, "glue", f"database/{want.catalog}")
+    database = want.arn("glue", f"database/{want.catalog}")
     return [
         allow(
             ["glue:CreateDatabase", "glue:DeleteDatabase", "glue:DeleteTable", "glue:GetTables", "glue:UpdateDatabase"],
             [
-                _arn(want, "glue", "catalog"),
+                want.arn("glue", "catalog"),
                 database,
-                *(_arn(want, "glue", f"{kind}/{want.catalog}/*") for kind in ("table", "userDefinedFunction")),
+                *(want.arn("glue", f"{kind}/{want.catalog}/*") for kind in ("table", "userDefinedFunction")),
             ],
         ),
         # All databases are looked at: ours is known by its tag, whatever it is called.
         allow(
             ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTags"],
-            [_arn(want, "glue", "catalog"), _arn(want, "glue", "database/*")],
+            [want.arn("glue", "catalog"), want.arn("glue", "database/*")],
         ),
         allow(["glue:TagResource"], database),
     ]

@@ -39,7 +39,7 @@ def transfer_policy(partition: str, bucket: str, prefix: str) -> dict[str, Any]:
     """What Transfer Family does for the user: list its prefix, and read, write and delete below it."""
     objects = f"arn:{partition}:s3:::{bucket}/{prefix}*"
     return policy(
-        *_list(partition, bucket, prefix),
+        *listing(partition, bucket, prefix),
         allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"], objects),
     )
 
@@ -47,7 +47,7 @@ def transfer_policy(partition: str, bucket: str, prefix: str) -> dict[str, Any]:
 def redshift_policy(partition: str, bucket: str, prefix: str, catalog: Sequence[str]) -> dict[str, Any]:
     """What COPY does, list the prefix and read below it; and Spectrum, which besides looks up these ARNs of Glue."""
     return policy(
-        *_list(partition, bucket, prefix),
+        *listing(partition, bucket, prefix),
         allow(["s3:GetObject"], f"arn:{partition}:s3:::{bucket}/{prefix}*"),
         allow(
             [
@@ -64,7 +64,8 @@ def redshift_policy(partition: str, bucket: str, prefix: str, catalog: Sequence[
     )
 
 
-def _list(partition: str, bucket: str, prefix: str) -> list[dict[str, Any]]:
+def listing(partition: str, bucket: str, prefix: str) -> list[dict[str, Any]]:
+    """Listing the prefix, and finding the bucket's region."""
     arn = f"arn:{partition}:s3:::{bucket}"
     within = {"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}} if prefix else None
     return [allow(["s3:GetBucketLocation"], arn), allow(["s3:ListBucket"], arn, within)]

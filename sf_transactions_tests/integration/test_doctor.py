@@ -81,7 +81,9 @@ def test_another_account_and_another_bucket_are_told(environment):
     told = found(AWS_ACCOUNT_ID="999999999999")
     assert told["credentials"][0] is False and "not to AWS_ACCOUNT_ID 999999999999" in told["credentials"][1]
     assert told["bucket"][0] is None
-    assert found(S3_BUCKET="no-such-bucket")["bucket"][0] is False
+    stands, told = found(S3_BUCKET="no-such-bucket")["bucket"]
+    assert stands is False
+    assert told.startswith("bucket no-such-bucket: AWS answers NoSuchBucket") and "`sf-transactions provision`" in told
 
 
 def test_a_role_that_the_cluster_does_not_hold_breaks_copy_and_is_told_by_the_plan(environment):

@@ -1,6 +1,7 @@
 """Provision and teardown killed after each call that changes AWS, and run again: the same end, nothing doubled."""
 
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -30,6 +31,7 @@ VOLATILE = (
     "KeyBody",
     "LastModified",
 )
+SERVERLESS_VOLATILE = ("Id", "Ids", "Arn", "ARN", "creationDate", "address", "Date")
 # The largest project: with an identity provider.
 LARGEST = {
     "redshift_password": None,
@@ -87,7 +89,7 @@ def state() -> dict:
     """Everything that stands in the account, ours or not."""
     s3, iam, transfer, ec2 = (boto3.client(name) for name in ("s3", "iam", "transfer", "ec2"))
     redshift, glue, logs = (boto3.client(name) for name in ("redshift", "glue", "logs"))
-    functions, dynamodb = boto3.client("lambda"), boto3.client("dynamodb")
+    functions, dynamodb, serverless = (boto3.client(name) for name in ("lambda", "dynamodb", "redshift-serverless"))
     buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     roles = sorted(iam.list_roles()["Roles"], key=lambda role: role["RoleName"])
     policies = sorted(iam.list_policies(Scope="Local")["Policies"], key=lambda policy: policy["PolicyName"])
@@ -116,6 +118,10 @@ def state() -> dict:
             (group["GroupName"], group["IpPermissions"]) for group in ec2.describe_security_groups()["SecurityGroups"]
         ],
         "clusters": without(redshift.describe_clusters()["Clusters"]),
+        "serverless": without(
+            [serverless.list_namespaces()["namespaces"], serverless.list_workgroups()["workgroups"]],
+            SERVERLESS_VOLATILE,
+        ),
         "databases": without(glue.get_databases()["DatabaseList"]),
         "functions": [
             (without(each), without(json.loads(functions.get_policy(FunctionName=each["FunctionName"])["Policy"])))
@@ -158,10 +164,13 @@ def filled(settings) -> None:
 
 
 @pytest.mark.full
-def test_provisioning_killed_at_every_change_one_after_the_other_comes_to_its_end(aws):
+@pytest.mark.parametrize("workgroup", ["", "books"], ids=["cluster", "workgroup"])
+def test_provisioning_killed_at_every_change_one_after_the_other_comes_to_its_end(aws, workgroup):
     """One project whose every run is killed after its first change: as many runs as there are changes."""
     settings, killer = aws
+    settings = replace(settings, redshift_workgroup=workgroup)
     reset()
+    empty = state()
     provision(settings, quiet)
     expected = state()
     reset()
@@ -172,6 +181,11 @@ def test_provisioning_killed_at_every_change_one_after_the_other_comes_to_its_en
     assert kills >= POINTS
     assert state() == expected
     assert not plan(settings).changes
+    kills = 0
+    while killer.kill(1, lambda: teardown(settings, quiet)):
+        kills += 1
+        assert kills < 100
+    assert kills and state() == empty
 
 
 @pytest.mark.full

@@ -7,6 +7,7 @@ import pytest
 
 from sf_transactions.provision.desired import desired
 from sf_transactions.provision.permissions import LARGEST, WITHOUT_RESOURCE, documents, needed
+from sf_transactions.provision.running import run_document
 from sf_transactions.settings import Settings
 
 # Who configures the bucket's policy could let itself in by it: that is the job.
@@ -28,6 +29,7 @@ def generated() -> dict[str, dict]:
         for kind in KINDS
         for name, document in {
             **documents(want(**kind)),
+            "run": run_document(want(**kind)),
             **{role.policy.name: role.policy.document for role in want(**kind).roles},
         }.items()
     }
@@ -64,6 +66,14 @@ def test_a_role_is_passed_to_its_service_only():
         "transfer.amazonaws.com": "arn:aws:iam::123456789012:role/sf-transactions/sf-transactions-transfer",
         "redshift.amazonaws.com": "arn:aws:iam::123456789012:role/sf-transactions/sf-transactions-redshift",
     }
+
+
+def test_who_runs_may_change_no_resource():
+    for kind in KINDS:
+        actions = {action for each in run_document(want(**kind))["Statement"] for action in each["Action"]}
+        changing = {each for each in actions if not each.split(":")[1].startswith(("Get", "List", "Describe"))}
+        assert {each.split(":")[0] for each in changing} == {"s3", "glue"}
+        assert not any(each.endswith(("Bucket", "Database")) for each in changing)
 
 
 def test_only_what_the_settings_ask_for_is_needed():
