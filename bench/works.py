@@ -66,7 +66,7 @@ def transform(source: str, out: str) -> Work:
 
     from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, FINANCE
     from sf_transactions.resources.parts import write_part
-    from sf_transactions.transform.amounts import cents_by_side
+    from sf_transactions.transform.amounts import cents, cents_by_side
     from sf_transactions.transform.codes import dimension_table, evidence, mapping
     from sf_transactions.transform.members import members
     from sf_transactions.transform.star import YEARS_AT_ONCE, finance_table, transactions
@@ -78,9 +78,11 @@ def transform(source: str, out: str) -> Work:
     def year(path: Path) -> "list[pd.DataFrame]":
         table, fiscal_year = read_year(path), int(path.stem)
         found = [members(table, dimension) for dimension in DIMENSIONS]
-        write_part(folder / "transaction" / f"{path.stem}.csv.gz", transactions(table, fiscal_year, found))
-        cents = cents_by_side(table)
-        return [evidence(each, cents, fiscal_year) for each in found if each.dimension.coded]
+        amounts = cents(table["amount"])
+        rows = transactions(table, fiscal_year, found, amounts)
+        write_part(folder / "transaction" / f"{path.stem}.csv.gz", rows)
+        sides = cents_by_side(table, amounts)
+        return [evidence(each, sides, fiscal_year) for each in found if each.dimension.coded]
 
     def whole() -> None:
         with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:

@@ -65,9 +65,7 @@ def _load(run_id: str, storage: Storage, parts: Sequence[Part]) -> loading.Load:
         load_id=loading.load_id(manifests),
         fiscal_years=tuple(sorted({int(part.fiscal_year) for part in parts if part.fiscal_year})),
         manifests=manifests,
-        role_arn=storage.copy_role(),
-        region=storage.region(),
-        read=storage.read,
+        storage=storage,
         data_as_of={
             int(part.fiscal_year or 0): part.facts["data_as_of"]
             for part in parts

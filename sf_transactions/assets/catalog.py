@@ -4,7 +4,7 @@ import dataclasses
 
 import dagster as dg
 
-from sf_transactions.assets.redshift import REDSHIFT_CODES, data_as_of, load_of, redshift_key
+from sf_transactions.assets.redshift import REDSHIFT_CODES, data_as_of, load_id_of, redshift_key
 from sf_transactions.assets.s3 import S3_RAW
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR
@@ -43,7 +43,7 @@ def catalog_objects(
     """
     receipts = {name: read_json(home.receipt(name), "s3/*") for name in (*(table.name for table in TABLES), RAW)}
     with tried_again(context), warehouse.connect() as connection:
-        began = loaded_at(connection, load_of(context, home, storage).load_id)
+        began = loaded_at(connection, load_id_of(home, context.partition_keys))
     objects = {name: receipt["objects"] for name, receipt in receipts.items()}
     parts = loaded_objects.parts(objects, began, lambda table, year: _facts(home, table, year))
     current, before = loaded_objects.take_over(storage, parts)
@@ -110,9 +110,7 @@ def catalog_glue(context: dg.AssetExecutionContext, storage: Storage, catalog: C
             "database": catalog.database,
             "tables": dg.MetadataValue.json(names),
             "changed": changed,
-            "external_schema": dg.MetadataValue.md(
-                f"```sql\n{external_schema(catalog.database, storage.copy_role())};\n```"
-            ),
+            "external_schema": dg.MetadataValue.md(f"```sql\n{external_schema(catalog.database)};\n```"),
         }
     )
 

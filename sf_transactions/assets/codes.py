@@ -8,12 +8,10 @@ import dagster as dg
 from sf_transactions import checks, schemas
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
-from sf_transactions.ddl import schema_statements
 from sf_transactions.model import AMOUNT, CODED_DIMENSIONS, FINANCE, REPEATED, Dimension, Table
-from sf_transactions.resources import made
+from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, replacing
-from sf_transactions.resources.loading import evidence_of_other_years
-from sf_transactions.resources.warehouse import Warehouse, execute
+from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.amounts import cents_by_side
 from sf_transactions.transform.codes import evidence, kept_code, mapping
 from sf_transactions.transform.members import members
@@ -62,10 +60,8 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
 
         years = context.partition_keys
         with warehouse.connect() as connection:
-            for statement in schema_statements():
-                execute(connection, statement)
-            connection.commit()
-            others = evidence_of_other_years(connection, dimension, [int(year) for year in years])
+            loading.make_schema(connection)
+            others = loaded.evidence_of_other_years(connection, home, dimension, [int(year) for year in years])
         kept = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
         written = OVERRIDES.read_text(encoding="utf-8-sig")  # spreadsheets mark UTF-8 so
         of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False), written)
@@ -103,7 +99,7 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
                 "fiscal_years_of_evidence": int(found["fiscal_year"].nunique()),
                 "names_with_several_codes": int((several & kept_code(mapped)).sum()),
                 "nulls_filled": filled,
-                "several_codes": checks.table_metadata(mapped[several].head(50)),
+                "several_codes": checks.table_metadata(mapped[several].head(checks.SAMPLE)),
                 "path": dg.MetadataValue.path(str(home.codes(dimension.name, "mapping"))),
             },
         )

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from sf_transactions import checks
-from sf_transactions.assets.report import report_key
+from sf_transactions.assets.report import chart, report_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
-from sf_transactions.dashboard.views import picture
 from sf_transactions.ddl import views
 from sf_transactions.model import SIDES
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
-from sf_transactions.resources.warehouse import Warehouse, fetch
+from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.amounts import ControlTotal, Totals, dollars
 
 if TYPE_CHECKING:
@@ -60,15 +59,13 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
         if made.stands(home.dashboard, of):
             yield from checks.settle(_compare(connection, _noted(home)))
         else:
-            day = source.as_of or date.today()
             with _library(home) as library, replacing(home.dashboard) as incoming:
                 found = facts(loaded.facts(connection, home), held.members)
-                trend = picture("by_fiscal_year", found.years, day, lambda asked: fetch(connection, asked))
                 incoming.write_text(page.build(found, source, library), encoding="utf-8")
                 totals = _carried(incoming.read_text(encoding="utf-8"))
                 yield from checks.settle(_compare(connection, totals))
             noted = [(*cell, total.rows, str(total.amount)) for cell, total in totals.items()]
-            made.note(home.dashboard, of, totals=noted, trend=charts.markdown(trend.svg, trend.title))
+            made.note(home.dashboard, of, totals=noted)
     totals = _noted(home)
     yield dg.MaterializeResult(
         asset_key=DASHBOARD,
@@ -79,7 +76,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             "page": dg.MetadataValue.url(home.dashboard.resolve().as_uri()),
             "path": dg.MetadataValue.path(str(home.dashboard)),
             "bytes": home.dashboard.stat().st_size,
-            "trend": dg.MetadataValue.md(made.facts(home.dashboard, "report/dashboard")["trend"]),
+            "trend": chart(home, "by_fiscal_year"),
             "totals": checks.table_metadata(_table(totals)),
         },
     )

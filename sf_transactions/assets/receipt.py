@@ -1,14 +1,15 @@
 """report/load_receipt: rows and dollars of each fiscal year and side at every hop, from the portal to the views."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from sf_transactions import checks
 from sf_transactions.assets.codes import read_raw
-from sf_transactions.assets.redshift import load_of, redshift_key
+from sf_transactions.assets.redshift import load_id_of, redshift_key
 from sf_transactions.assets.report import report_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import views
@@ -19,10 +20,20 @@ from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, tried_again
 from sf_transactions.run_summary import run_summary
-from sf_transactions.transform.amounts import ControlTotal, Totals, add_totals, control_totals, totals_from_json
+from sf_transactions.transform.amounts import (
+    ControlTotal,
+    Totals,
+    add_totals,
+    control_totals,
+    totals_from_json,
+    totals_json,
+)
 from sf_transactions.transform.keys import surrogate_key
 from sf_transactions.transform.receipt import Line, Stored, lines
 from sf_transactions.transform.star import YEARS_AT_ONCE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RECEIPT = dg.AssetKey(["report", "load_receipt"])
 RAW = "raw/transactions"
@@ -49,23 +60,26 @@ def load_receipt(
     """The receipt of this run: rows and dollars of each fiscal year and side at every hop.
 
     What the portal counted, what was set apart, what the raw file, the file of the fact, the warehouse and its view
-    hold, counted anew at each; and the size and SHA-256 of the object in S3, read back. A difference fails the run and
-    names the first hop at which it appears. Table `report.load_receipt` keeps the receipts of all runs.
+    hold, counted at each; and the size and SHA-256 of the object in S3, read back. A file whose content was counted
+    before, by its SHA-256, is not counted again. A difference fails the run and names the first hop at which it
+    appears. Table `report.load_receipt` keeps the receipts of all runs.
     """
     years = context.partition_keys
-    load = load_of(context, home, storage)
+    load_id, run_id = load_id_of(home, years), context.run.run_id
     with tried_again(context), warehouse.connect() as connection:
         totals = {
             **_published(home, years),
-            "raw": _by_year(years, lambda year: control_totals(read_raw(home, year, COUNTED))),
-            "star": _by_year(years, lambda year: control_totals(_star(home, year))),
-            "warehouse": loading.totals(connection, load.fiscal_years),
-            "views": loading.totals_of(connection, _of_view(load.fiscal_years)),
+            "raw": _counted(home, years, home.raw, lambda year: read_raw(home, year, COUNTED)),
+            "star": _counted(
+                home, years, lambda year: home.star(TRANSACTION.name, year), lambda year: _star(home, year)
+            ),
+            "warehouse": loading.totals(connection, list(map(int, years))),
+            "views": loading.totals_of(connection, _of_view(years)),
         }
         receipt = lines(totals, _stored(home, storage))
-        loading.write_receipt(connection, load, [line.row() for line in receipt])
-    table = _table(load, receipt)
-    path = home.load_receipt(load.run_id)
+        loading.write_receipt(connection, run_id, load_id, [line.row() for line in receipt])
+    table = _table(run_id, load_id, receipt)
+    path = home.load_receipt(run_id)
     write_json(path, [{name: str(value) for name, value in row.items()} for row in table.to_dict("records")])
     differing = table[table["first_difference"] != ""]
     yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", differing, of=len(table)))
@@ -74,7 +88,7 @@ def load_receipt(
         metadata={
             "dagster/row_count": len(table),
             **_summary(context, home, totals["warehouse"]),
-            "load_id": load.load_id,
+            "load_id": load_id,
             "path": dg.MetadataValue.path(str(path)),
             "receipt": checks.table_metadata(table.drop(columns=["run_id", "load_id"])),
         },
@@ -101,29 +115,47 @@ def _summary(context: dg.AssetExecutionContext, home: Home, held: Totals) -> dic
     }
 
 
-def _table(load: loading.Load, receipt: list[Line]):
+def _table(run_id: str, load_id: str, receipt: list[Line]):
     """The receipt with the columns of report.load_receipt; the first difference stands in front."""
     import pandas as pd
 
-    rows = [(load.run_id, load.load_id, *line.row()) for line in receipt]
+    rows = [(run_id, load_id, *line.row()) for line in receipt]
     table = pd.DataFrame(rows, columns=list(LOAD_RECEIPT.column_names), dtype=object)
     front = ["fiscal_year", "revenue_or_spending", "first_difference"]
     return table[[*front, *(name for name in table.columns if name not in front)]]
 
 
-def _by_year(years, count) -> Totals:
-    """Counted by two years at once: files are read outside of Python's lock."""
-    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
-        counted = list(pool.map(count, years))
+def _by_year(years: Sequence[str], counted: Iterable[Mapping[str, ControlTotal]]) -> Totals:
     return {(year, side): total for year, each in zip(years, counted, strict=True) for side, total in each.items()}
+
+
+def _counted(home: Home, years, file: "Callable[[str], Path]", rows: "Callable[[str], pa.Table]") -> Totals:
+    """The totals of a file a year, two of them at once: files are read outside of Python's lock.
+
+    They are kept with the content that was counted, by its SHA-256, and the code that counted.
+    """
+    kept = read_json(home.counted, "report/load_receipt") if home.counted.exists() else {}
+
+    def count(year: str) -> tuple[str, dict[str, Any]]:
+        path = file(year)
+        of = made.makings(made.sha256(path)) if path.exists() else ""
+        name = str(path.relative_to(home.root))
+        if (before := kept.get(name)) and before["counted"] == of:
+            return name, before
+        return name, {"counted": of, "totals": totals_json(control_totals(rows(year)))}
+
+    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
+        counted = dict(pool.map(count, years))
+    write_json(home.counted, kept | counted)
+    return _by_year(years, [totals_from_json(each["totals"]) for each in counted.values()])
 
 
 def _published(home: Home, years) -> dict[str, Totals]:
     """What the portal counted, and what was set apart."""
     sources = {year: read_json(home.source(year), RAW) for year in years}
     return {
-        "portal": _by_year(years, lambda year: totals_from_json(sources[year]["published"])),
-        "quarantined": _by_year(years, lambda year: totals_from_json(sources[year]["quarantined"])),
+        "portal": _by_year(years, [totals_from_json(sources[year]["published"]) for year in years]),
+        "quarantined": _by_year(years, [totals_from_json(sources[year]["quarantined"]) for year in years]),
     }
 
 

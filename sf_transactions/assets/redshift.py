@@ -1,6 +1,6 @@
 """redshift/*: the star in the warehouse, schema `report`, all five tables in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
@@ -104,7 +104,7 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
     expected = {
         (year, side): total for year in context.partition_keys for side, total in star_totals(home, year).items()
     }
-    load = load_of(context, home, storage)
+    load = _load_of(context, home, storage)
     with tried_again(context), warehouse.connect() as connection:
         loading.make_schema(connection)
         stands = loading.begin(connection, load)
@@ -148,17 +148,24 @@ def _written(context, connection, load: loading.Load, expected, stands: bool) ->
     return list(_compare(connection, load.fiscal_years, expected))
 
 
-def load_of(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
-    manifests = {table.name: _manifest(home, table, context.partition_keys) for table in TABLES}
+def load_id_of(home: Home, years: Iterable[str]) -> str:
+    """The load of what S3 was last filled with. Raises HomeError when that was of other fiscal years."""
+    return loading.load_id(_manifests(home, years))
+
+
+def _manifests(home: Home, years: Iterable[str]) -> dict[str, str]:
+    return {table.name: _manifest(home, table, years) for table in TABLES}
+
+
+def _load_of(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
+    manifests = _manifests(home, context.partition_keys)
     return loading.Load(
         run_id=context.run.run_id,
         load_id=loading.load_id(manifests),
         fiscal_years=tuple(int(year) for year in context.partition_keys),
         data_as_of=data_as_of(home, context.partition_keys),
         manifests=manifests,
-        role_arn=storage.copy_role(),
-        region=storage.region(),
-        read=storage.read,
+        storage=storage,
     )
 
 

@@ -1,5 +1,6 @@
 """report/*: the aggregate views of the warehouse, each with a preview, a picture and the proof that it adds up."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -173,37 +174,46 @@ def _show(
     day: date,
     of: str,
 ) -> None:
-    """Draws a view that adds up, and notes beside the picture its size and the first rows of its latest years."""
+    """Draws a view that adds up, unless its picture would show the same as before, and notes beside the picture its
+    size and the first rows of its latest years."""
 
     def ask(statement: str) -> "pd.DataFrame":
         return fetch(connection, statement)
 
     rows_of = {int(year): int(rows) for year, rows in found.groupby("fiscal_year")["view_rows"].sum().items()}
-    drawn = picture(view, list(rows_of), day, ask)
+    chart, file = picture(view, list(rows_of), day, ask), home.picture(view)
     first = first_rows(view, columns, rows_of, ask)
-    with replacing(home.picture(view)) as incoming:
-        incoming.write_text(drawn.svg, encoding="utf-8")
+    drawn = made.makings(chart.kind, json.dumps(chart.data), *page.code())
+    if not made.stands(file, drawn, "drawn_from"):
+        with replacing(file) as incoming:
+            incoming.write_text(chart.svg(), encoding="utf-8")
     made.note(
-        home.picture(view),
+        file,
         of,
-        title=drawn.title,
+        drawn_from=drawn,
+        title=chart.title,
         rows=sum(rows_of.values()),
         columns=list(first.columns),
         first_rows=[[str(value) for value in row] for row in first.itertuples(index=False)],
     )
 
 
+def chart(home: Home, view: str) -> dg.MarkdownMetadataValue:
+    """The picture of a view as Dagster's UI shows it. Raises HomeError when it was not drawn yet."""
+    title = made.facts(home.picture(view), f"report/{view}")["title"]
+    return dg.MetadataValue.md(charts.markdown(home.picture(view).read_text(encoding="utf-8"), title))
+
+
 def _metadata(home: Home, view: str, held: loaded.Held) -> dict[str, Any]:
     """What was noted of a view, and the as-of date of its figures."""
     import pandas as pd
 
-    file = home.picture(view)
-    noted = made.facts(file, f"report/{view}")
+    noted = made.facts(home.picture(view), f"report/{view}")
     return {
         "dagster/row_count": noted["rows"],
         "data_as_of": str(held.as_of),
-        "chart": dg.MetadataValue.md(charts.markdown(file.read_text(encoding="utf-8"), noted["title"])),
-        "path": dg.MetadataValue.path(str(file)),
+        "chart": chart(home, view),
+        "path": dg.MetadataValue.path(str(home.picture(view))),
         "preview": checks.table_metadata(pd.DataFrame(noted["first_rows"], columns=noted["columns"])),
     }
 

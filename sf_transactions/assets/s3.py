@@ -1,7 +1,11 @@
 """s3/*: the star's files as objects in S3, sent by SFTP through Transfer Family and read back."""
 
+import contextlib
+import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -13,14 +17,15 @@ from sf_transactions.assets.raw import RAW
 from sf_transactions.assets.star import FACT_TABLES, star_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import CODED_DIMENSIONS, CODES, STAR, Table
-from sf_transactions.resources import loaded_objects
+from sf_transactions.resources import loaded_objects, made
 from sf_transactions.resources.home import Home, HomeError, write_json
 from sf_transactions.resources.loaded_objects import manifest
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.transfer import Transfer
+from sf_transactions.resources.transfer import Sftp, Transfer
 
 S3_CODES = dg.AssetKey(["s3", "codes"])
 S3_RAW = dg.AssetKey(["s3", "raw"])
+READ_AT_ONCE = 2  # objects that are read back at once
 
 
 def s3_key(table: Table) -> dg.AssetKey:
@@ -69,17 +74,18 @@ SENT: dict[dg.AssetKey, tuple[Sequence[Table], list[dg.AssetKey]]] = {
     backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
 )
 def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer, storage: Storage) -> Iterator:
-    """Sends the files of the selected assets over one SFTP session."""
-    with transfer.connect() as sftp:
+    """Sends the files of the selected assets over one SFTP session, which is opened for the first that is not there."""
+    with contextlib.ExitStack() as stack:
+        session = functools.cache(lambda: stack.enter_context(transfer.connect()))
         for key in (key for key in SENT if key in context.selected_asset_keys):
             sent, objects, listed = 0, [], ""
             for each in SENT[key][0]:
-                entries, standing = [], {listed.key for listed in storage.listed(f"{each.name}/")}
-                for year in context.partition_keys if each.part_a_year else [None]:
-                    entry, was_sent = _put(home.star(each.name, year), each, year, standing, sftp, storage)
-                    sent += was_sent
-                    entries.append(entry | {"fiscal_year": year})
-                listed = _put_manifest(home, each, entries, context.partition_keys, sftp, storage)
+                parts = _parts(home, each, context.partition_keys if each.part_a_year else [None])
+                for part in _not_held(parts, each, storage):
+                    _send(part.path.read_bytes(), part.sha256, part.key, session, storage)
+                    sent += 1
+                entries = [part.entry(storage) for part in parts]
+                listed = _put_manifest(home, each, entries, context.partition_keys, session, storage)
                 objects += entries
             yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
             yield dg.MaterializeResult(
@@ -93,38 +99,58 @@ def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer
             )
 
 
-def _put(path: Path, table: Table, year: str | None, standing: set[str], sftp, storage: Storage) -> tuple[dict, bool]:
-    """Sends one file unless S3 holds it, verifies it there, and returns its entry and whether it was sent."""
-    content, digest, key = _read(path, table.name, year)
-    sent = not (key in standing and storage.holds(key, len(content), digest))
-    if sent:
-        _send(content, digest, key, sftp, storage)
-    return {"url": storage.url(key), "bytes": len(content), "sha256": digest}, sent
+@dataclass(frozen=True)
+class _Part:
+    """A file that is to stand in S3, and the key that it has there."""
+
+    path: Path
+    fiscal_year: str | None
+    key: str
+    bytes: int
+    sha256: str
+
+    def entry(self, storage: Storage) -> dict:
+        return {
+            "url": storage.url(self.key),
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "fiscal_year": self.fiscal_year,
+        }
 
 
-def _read(path: Path, name: str, year: str | None) -> tuple[bytes, str, str]:
-    """The content of a file, its SHA-256, and the key that it has in S3."""
+def _part(path: Path, name: str, year: str | None) -> _Part:
     try:
-        content = path.read_bytes()
+        size, digest = path.stat().st_size, made.sha256(path)
     except FileNotFoundError:
         raise HomeError(f"{path} is not there: materialize what it is made from, for these years, first") from None
-    digest = hashlib.sha256(content).hexdigest()
     folder = f"{name}/fiscal_year={year}" if year else name
-    return content, digest, f"{folder}/load_id={digest[:16]}/{path.name}"
+    return _Part(path, year, f"{folder}/load_id={digest[:16]}/{path.name}", size, digest)
 
 
-def _send(content: bytes, digest: str, key: str, sftp, storage: Storage) -> None:
-    sftp.put(content, f"/{key}")
+def _parts(home: Home, table: Table, years: Sequence[str | None]) -> list[_Part]:
+    return [_part(home.star(table.name, year), table.name, year) for year in years]
+
+
+def _not_held(parts: Sequence[_Part], table: Table, storage: Storage) -> list[_Part]:
+    """The parts that S3 does not hold, of which those that it lists are read back, two at once."""
+    standing = {listed.key for listed in storage.listed(f"{table.name}/")}
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        held = pool.map(lambda part: part.key in standing and storage.holds(part.key, part.bytes, part.sha256), parts)
+        return [part for part, holds in zip(parts, held, strict=True) if not holds]
+
+
+def _send(content: bytes, digest: str, key: str, session: Callable[[], Sftp], storage: Storage) -> None:
+    session().put(content, f"/{key}")
     storage.verify(key, len(content), digest)
 
 
-def _put_manifest(home: Home, table: Table, entries, years, sftp, storage: Storage) -> str:
+def _put_manifest(home: Home, table: Table, entries, years, session: Callable[[], Sftp], storage: Storage) -> str:
     """Sends the manifest, last, and leaves the receipt from which the warehouse loads. Returns the manifest's URL."""
     content = manifest(entries)
     digest = hashlib.sha256(content).hexdigest()
     key = f"manifest/{table.name}/load_id={digest[:16]}.json"
     if not storage.holds(key, len(content), digest):
-        _send(content, digest, key, sftp, storage)
+        _send(content, digest, key, session, storage)
     write_json(
         home.receipt(table.name),
         {"manifest": storage.url(key), "fiscal_years": list(years), "objects": entries},
@@ -148,11 +174,11 @@ def s3_raw(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> d
     standing = {(each.key, each.size) for each in storage.listed(f"{loaded_objects.RAW}/")}
     entries, sent = [], 0
     for year in context.partition_keys:
-        content, digest, key = _read(home.raw(year), loaded_objects.RAW, year)
-        if (key, len(content)) not in standing:
-            storage.put(key, content)
+        part = _part(home.raw(year), loaded_objects.RAW, year)
+        if (part.key, part.bytes) not in standing:
+            storage.put(part.key, part.path.read_bytes())
             sent += 1
-        entries.append({"url": storage.url(key), "bytes": len(content), "sha256": digest, "fiscal_year": year})
+        entries.append(part.entry(storage))
     write_json(home.receipt(loaded_objects.RAW), {"fiscal_years": list(context.partition_keys), "objects": entries})
     return dg.MaterializeResult(
         metadata={"objects": len(entries), "objects_sent": sent, "bytes": sum(entry["bytes"] for entry in entries)}

@@ -34,8 +34,14 @@ LARGEST = {
 
 @dataclass(frozen=True)
 class Picture:
+    """A kind of chart and what it shows."""
+
     title: str
-    svg: str
+    kind: str
+    data: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def svg(self) -> str:
+        return charts.svg(self.kind, self.data)
 
 
 def first_rows(view: str, columns: Sequence[str], rows_of: Mapping[int, int], ask: "Ask") -> "pd.DataFrame":
@@ -61,7 +67,7 @@ def picture(view: str, years: Sequence[int], day: date, ask: "Ask") -> Picture:
     """
     if view == "by_fiscal_year":
         frame = ask(f"select fiscal_year, revenue, spending from {SCHEMA}.{view} order by 1")
-        return Picture(f"Revenue and spending by fiscal year, {INCLUDED}", charts.svg("trend", _trend(frame, day)))
+        return Picture(f"Revenue and spending by fiscal year, {INCLUDED}", "trend", _trend(frame, day))
     name, measure, where, color = LARGEST[view]
     year = charts.last_closed(years, day) if years else day.year
     frame = ask(
@@ -70,7 +76,7 @@ def picture(view: str, years: Sequence[int], day: date, ask: "Ask") -> Picture:
     )
     rows = [_bar(row.name, Decimal(row.value), measure, color) for row in frame.itertuples(index=False)]
     title = f"{measure.replace('_', ' ').capitalize()} of FY{year}, {INCLUDED}"
-    return Picture(title, charts.svg("net" if measure == "net" else "bars", {"rows": rows}))
+    return Picture(title, "net" if measure == "net" else "bars", {"rows": rows})
 
 
 def _bar(name: str, value: Decimal, measure: str, color: str) -> dict[str, Any]:

@@ -1,20 +1,27 @@
-"""Dagster's event log on this machine: its own SQLite storage, writing a batch of events in one transaction.
+"""Dagster's event log on this machine: its own SQLite storage, with connections that stay open, and a batch of events
+in one transaction.
 
-A run of all fiscal years stores an event for each year of each asset, planned and materialized. Dagster's storage opens
-and commits two databases for every one of them, which takes longer than the work itself. The files are the same, so
-that either storage reads what the other wrote. Named by the `dagster.yaml` of the stand-ins' home.
+A run of all fiscal years stores an event for each year of each asset, planned and materialized. Dagster's storage
+opens, commits and closes two databases for every one of them, which takes longer than the work itself. The files are
+the same, so that either storage reads what the other wrote. Named by the `dagster.yaml` of the stand-ins' home.
 """
 
 import contextlib
 import functools
+import sqlite3
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy.engine import Connection
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Connection, Engine
+
+OPEN = 4  # databases: the index, and those of the runs asked for last
 
 
 class _Batch(threading.local):
@@ -30,6 +37,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._batch = _Batch()
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
         super().__init__(base_dir, inst_data)
         self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch holds two databases at once
         self.has_table = functools.cache(self.has_table)  # type: ignore[method-assign]  # asked for every event
@@ -51,10 +59,36 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     @contextlib.contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         if self._batch.stack is None:
-            with super()._connect(shard) as connection:
+            with self._db_lock, self._engine(shard).begin() as connection:
                 yield connection
             return
         connections = self._batch.connections
         if shard not in connections:
-            connections[shard] = self._batch.stack.enter_context(super()._connect(shard))
+            connections[shard] = self._batch.stack.enter_context(self._engine(shard).begin())
         yield connections[shard]
+
+    def _engine(self, shard: str) -> Engine:
+        """The database of a run, or the index; its connection stays open until others are wanted."""
+        if shard not in self._engines:
+            engine = create_engine(
+                self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            )
+            event.listen(engine, "connect", _synchronous_normal)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            self._engines[shard] = engine
+        self._engines.move_to_end(shard)
+        while len(self._engines) > OPEN:
+            self._engines.popitem(last=False)[1].dispose()
+        return self._engines[shard]
+
+    def dispose(self) -> None:
+        while self._engines:
+            self._engines.popitem()[1].dispose()
+        super().dispose()
+
+
+def _synchronous_normal(connection: sqlite3.Connection, record: object) -> None:
+    """A power cut may lose the last events but never breaks the file, which SQLite keeps with a log of its own."""
+    connection.execute("PRAGMA synchronous = NORMAL")

@@ -80,6 +80,11 @@ class Home(dg.ConfigurableResource):
         """Rows and dollars of a run at every hop."""
         return self.root / "receipts" / f"{run_id}.json"
 
+    @property
+    def counted(self) -> Path:
+        """Rows and dollars of the raw files and of those of the fact, with the content that was counted."""
+        return self.root / "report" / "counted.json"
+
     def picture(self, view: str) -> Path:
         """The chart of an aggregate view."""
         return self.root / "report" / f"{view}.svg"

@@ -1,25 +1,37 @@
-"""What the warehouse holds, as frames: dimensions, facts, and the day they are of.
+"""What the warehouse holds, as frames: dimensions, facts, evidence, and the day they are of.
 
 `held` tells whether it is still the same as when a file was made from it.
 
-Facts are many, and the files of the star are quicker to read than rows over a connection. A file is used for a fiscal
-year only where it is what the warehouse holds: as many rows, the same dollars, and the same sum of ids, each of which
-is a hash of its row.
+Facts and evidence are many, and the files of the star are quicker to read than rows over a connection. A file is used
+only where it is what the warehouse holds. Of the facts of a fiscal year it has as many rows, the same dollars, and the
+same sum of ids, each of which is a hash of its row; the evidence was loaded last, and its counts are the same.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sf_transactions.ddl import quoted
-from sf_transactions.model import DIMENSIONS, PUBLICATION, SCHEMA, TRANSACTION
-from sf_transactions.resources.home import Home
+from sf_transactions.model import (
+    COUNTS,
+    DIMENSIONS,
+    DOLLARS,
+    PUBLICATION,
+    SCHEMA,
+    TABLES,
+    TRANSACTION,
+    Dimension,
+    Table,
+)
+from sf_transactions.resources import loading, made
+from sf_transactions.resources.home import Home, read_json
 from sf_transactions.resources.parts import read_part
-from sf_transactions.resources.warehouse import fetch
+from sf_transactions.resources.warehouse import WarehouseError, fetch
+from sf_transactions.transform.amounts import cents_of_decimals
 from sf_transactions.transform.star import YEARS_AT_ONCE
 
 if TYPE_CHECKING:
@@ -76,10 +88,79 @@ def dimensions(connection: "redshift_connector.Connection") -> "dict[str, pd.Dat
     """The four dimensions, sorted by id: ids as int64, names and codes as text."""
     found = {}
     for dimension in DIMENSIONS:
-        columns = ", ".join(map(quoted, dimension.table.column_names))
+        columns = _columns(dimension.table)
         frame = fetch(connection, f"select {columns} from {dimension.table.qualified} order by {dimension.id_column}")
         found[dimension.name] = frame.astype({dimension.id_column: "int64"})
     return found
+
+
+def evidence_of_other_years(
+    connection: "redshift_connector.Connection", home: Home, dimension: Dimension, fiscal_years: Collection[int]
+) -> "pd.DataFrame":
+    """The evidence of every loaded fiscal year but these, dollars in cents.
+
+    Raises WarehouseError naming the years whose facts are loaded but whose evidence is missing: without it
+    an old code could be put over a new one.
+    """
+    table = dimension.evidence
+    counts = {name: f"sum({name})" for name in (column.name for column in COUNTS)}
+    counted = fetch(
+        connection,
+        f"select fiscal_year, count(*) as n, {', '.join(f'{sql} as {name}' for name, sql in counts.items())}"
+        f" from {table.qualified} group by 1 order by 1",
+    )
+    years = set(fetch(connection, f"select distinct fiscal_year from {TRANSACTION.qualified}")["fiscal_year"])
+    missing = sorted(years - set(counted["fiscal_year"]) - set(fiscal_years))
+    if missing:
+        raise WarehouseError(
+            f"{table.qualified} lacks the evidence of the loaded fiscal years {', '.join(map(str, missing))}: "
+            "materialize these years too, all in one run"
+        )
+    found = None
+    if _was_loaded(connection, home, table):
+        found = _rows_of_star(home, table)
+        ours = found.assign(n=1).groupby("fiscal_year", as_index=False)[["n", *counts]].sum()
+        if ours.to_numpy(object).tolist() != _in_cents(counted, table).to_numpy(object).tolist():
+            found = None
+    if found is None:
+        found = _in_cents(fetch(connection, f"select {_columns(table)} from {table.qualified}"), table)
+    return found[~found["fiscal_year"].isin(fiscal_years)].reset_index(drop=True)
+
+
+def _in_cents(rows: "pd.DataFrame", table: Table) -> "pd.DataFrame":
+    """The rows with dollars, which are decimals, as cents."""
+    dollars = [column.name for column in table.columns if column.is_dollars]
+    return rows.assign(**{name: [int(amount.scaleb(2)) for amount in rows[name]] for name in dollars})
+
+
+def _rows_of_star(home: Home, table: Table) -> "pd.DataFrame":
+    """The rows of a table in the star's file, dollars in cents."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds = {"INTEGER": pa.int64(), "BIGINT": pa.int64(), DOLLARS: pa.decimal128(18, 2)}
+    types = {column.name: kinds.get(column.sql_type, pa.string()) for column in table.columns}
+    rows = read_part(home.star(table.name), types)
+    values = {
+        name: cents_of_decimals(rows[name].combine_chunks()) if pa.types.is_decimal(kind) else rows[name].to_pandas()
+        for name, kind in types.items()
+    }
+    return pd.DataFrame(values)
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(map(quoted, table.column_names))
+
+
+def _was_loaded(connection: "redshift_connector.Connection", home: Home, table: Table) -> bool:
+    """Whether the file of a table at home is the one of the load that stands."""
+    receipts = {each.name: home.receipt(each.name) for each in TABLES}
+    if not (home.star(table.name).exists() and all(path.exists() for path in receipts.values())):
+        return False
+    sent = {name: read_json(path, "s3/*") for name, path in receipts.items()}
+    load_id = loading.load_id({name: receipt["manifest"] for name, receipt in sent.items()})
+    (part,) = sent[table.name]["objects"]
+    return part["sha256"] == made.sha256(home.star(table.name)) and loading.stands(connection, load_id)
 
 
 def _schema() -> "pa.Schema":

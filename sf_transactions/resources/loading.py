@@ -2,21 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.ddl import create_view, drop_view, quoted, schema_statements, views
 from sf_transactions.model import (
-    CODED_DIMENSIONS,
     DIMENSIONS,
     EVIDENCE,
     FINANCE,
     LOAD,
     LOAD_RECEIPT,
+    LOADED_BESIDE,
     PUBLICATION,
     PUBLISHED_CODES,
+    SCHEMA,
     TABLES,
     TRANSACTION,
     TRANSACTION_PUBLISHED,
@@ -25,6 +26,7 @@ from sf_transactions.model import (
     code_column,
 )
 from sf_transactions.resources import load_errors
+from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, fetch
 from sf_transactions.transform.amounts import ControlTotal, Totals
 
@@ -38,10 +40,10 @@ LOCK_SECONDS = 1800  # how long a load waits for another
 
 @dataclass(frozen=True)
 class Load:
-    """What a load carries: the manifests' URLs by table, of these fiscal years; and by which role COPY reads them.
+    """What a load carries: the manifests' URLs by table, of these fiscal years.
 
     `data_as_of` tells when the source system last updated the rows of each year that has rows, as published.
-    `read` gives the bytes of an object, for the error of a line that COPY refuses.
+    `storage` is where the objects are, and knows by which role COPY reads them.
     """
 
     run_id: str
@@ -49,9 +51,7 @@ class Load:
     fiscal_years: tuple[int, ...]
     data_as_of: Mapping[int, str]
     manifests: Mapping[str, str]
-    role_arn: str
-    region: str
-    read: Callable[[str], bytes]
+    storage: Storage
 
 
 def load_id(manifests: Mapping[str, str]) -> str:
@@ -60,9 +60,11 @@ def load_id(manifests: Mapping[str, str]) -> str:
 
 
 def make_schema(connection: "redshift_connector.Connection") -> None:
-    """Makes the tables that are missing, and commits. Views are made by the load."""
-    for statement in schema_statements():
-        execute(connection, statement)
+    """Makes the tables where one is missing, and commits. Views are made by the load."""
+    stand = fetch(connection, f"select table_name from information_schema.tables where table_schema = '{SCHEMA}'")
+    if not {table.name for table in (*TABLES, *LOADED_BESIDE)}.issubset(stand["table_name"]):
+        for statement in schema_statements():
+            execute(connection, statement)
     commit(connection)
 
 
@@ -81,12 +83,17 @@ def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
             raise
         raise WarehouseError(f"another load has held {LOAD.qualified} for {LOCK_SECONDS} s: run again later") from None
     execute(connection, "SET statement_timeout TO 0")
+    return stands(connection, load.load_id)
+
+
+def stands(connection: "redshift_connector.Connection", load_id: str) -> bool:
+    """Whether this load was committed last."""
     last = fetch(  # the clock counts seconds: of two loads in one, nobody knows which stands
         connection,
         f"select distinct load_id from {LOAD.qualified}"
         f" where loaded_at = (select max(loaded_at) from {LOAD.qualified})",
     )
-    return last["load_id"].tolist() == [load.load_id]
+    return last["load_id"].tolist() == [load_id]
 
 
 def loaded_at(connection: "redshift_connector.Connection", load_id: str) -> str:
@@ -137,9 +144,11 @@ def _replace_tables(connection: "redshift_connector.Connection", load: Load) -> 
     return rows
 
 
-def write_receipt(connection: "redshift_connector.Connection", load: Load, rows: Sequence[Sequence[Any]]) -> None:
+def write_receipt(
+    connection: "redshift_connector.Connection", run_id: str, load_id: str, rows: Sequence[Sequence[Any]]
+) -> None:
     """Puts the receipt of a load in the place of the one it may have already, and commits."""
-    ids = (load.run_id, load.load_id)
+    ids = (run_id, load_id)
     execute(connection, f"DELETE FROM {LOAD_RECEIPT.qualified} WHERE run_id = %s AND load_id = %s", ids)
     if rows:
         one = f"({', '.join(['%s'] * len(LOAD_RECEIPT.columns))})"
@@ -167,7 +176,7 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
         if error.retryable:
             raise
         connection.rollback()
-        detail = load_errors.told(connection, int(backend), load.read)
+        detail = load_errors.told(connection, int(backend), load.storage.read)
         raise WarehouseError(f"{table.qualified}: {detail or error}", error.code) from None
     if table in EVIDENCE:
         _refuse_stale(connection, table, staging, load)
@@ -209,8 +218,8 @@ def without_published_codes(connection: "redshift_connector.Connection") -> "pd.
 def copy_statement(target: str, table: Table, load: Load) -> str:
     columns = ", ".join(map(quoted, table.column_names))
     return (
-        f"COPY {target} ({columns})\nFROM '{load.manifests[table.name]}'\nIAM_ROLE '{load.role_arn}'\n"
-        f"REGION '{load.region}'\nFORMAT AS CSV\nGZIP\nIGNOREHEADER 1\nMANIFEST\nMAXERROR 0"
+        f"COPY {target} ({columns})\nFROM '{load.manifests[table.name]}'\nIAM_ROLE '{load.storage.copy_role()}'\n"
+        f"REGION '{load.storage.region()}'\nFORMAT AS CSV\nGZIP\nIGNOREHEADER 1\nMANIFEST\nMAXERROR 0"
     )
 
 
@@ -328,31 +337,3 @@ def rows_loaded(warehouse: Warehouse, table: Table) -> "pd.DataFrame":
     return warehouse.query(
         f"select {columns} from {table.qualified} order by {', '.join(map(quoted, table.primary_key))}"
     )
-
-
-def evidence_of_other_years(
-    connection: "redshift_connector.Connection", dimension: Dimension, fiscal_years: Sequence[int]
-) -> "pd.DataFrame":
-    """The evidence of every loaded fiscal year but these, dollars in cents.
-
-    Raises WarehouseError naming the years whose facts are loaded but whose evidence is missing: without it
-    an old code could be put over a new one.
-    """
-    assert dimension in CODED_DIMENSIONS
-    table = dimension.evidence
-    loaded = fetch(connection, f"select distinct fiscal_year from {TRANSACTION.qualified}")["fiscal_year"]
-    columns = ", ".join(
-        f"cast({column.name} * 100 as bigint) as {column.name}" if column.is_dollars else quoted(column.name)
-        for column in table.columns
-    )
-    years = _listed(fiscal_years)
-    found = fetch(connection, f"select {columns} from {table.qualified} where fiscal_year not in ({years})")
-    missing = sorted(
-        {int(year) for year in loaded} - set(found["fiscal_year"].astype(int)) - set(map(int, fiscal_years))
-    )
-    if missing:
-        raise WarehouseError(
-            f"{table.qualified} lacks the evidence of the loaded fiscal years {', '.join(map(str, missing))}: "
-            "materialize these years too, all in one run"
-        )
-    return found

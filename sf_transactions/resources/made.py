@@ -33,11 +33,11 @@ def facts(file: Path, made_by: str) -> dict[str, Any]:
         raise HomeError(f"{file} is not there: materialize {made_by} for these fiscal years first") from None
 
 
-def stands(file: Path, of: str) -> bool:
+def stands(file: Path, of: str, noted_as: str = "made_from") -> bool:
     """Whether the file is there, as it was made, and made from just this."""
     try:
         noted = json.loads(_beside(file).read_text(encoding="utf-8"))
-        return noted["made_from"] == of and noted["sha256"] == sha256(file)
+        return noted[noted_as] == of and noted["sha256"] == sha256(file)
     except (FileNotFoundError, ValueError, KeyError):
         return False
 

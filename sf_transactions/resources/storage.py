@@ -40,6 +40,7 @@ class Storage(dg.ConfigurableResource):
     bucket: str | None = None
     prefix: str = ""  # of every key; empty, or ends with /
     _client: Any = PrivateAttr(default=None)
+    _copy_role: str | None = PrivateAttr(default=None)
 
     def name(self) -> str:
         if not self.bucket:
@@ -59,9 +60,11 @@ class Storage(dg.ConfigurableResource):
 
     def copy_role(self) -> str:
         """The ARN of the role that the cluster assumes to read the bucket."""
-        from sf_transactions.provision.lookup import redshift_role_arn
+        if self._copy_role is None:
+            from sf_transactions.provision.lookup import redshift_role_arn
 
-        return redshift_role_arn(Settings.from_environ())
+            self._copy_role = redshift_role_arn(Settings.from_environ())
+        return self._copy_role
 
     def read(self, url: str) -> bytes:
         """The bytes of an object of this bucket. Raises StorageError."""

@@ -59,15 +59,15 @@ def cents_of_decimals(amounts: "pa.Array") -> "np.ndarray":
     return np.frombuffer(amounts.buffers()[1], dtype="<i8")[start:stop:2]
 
 
-def cents_by_side(rows: "pa.Table") -> "dict[str, np.ndarray]":
+def cents_by_side(rows: "pa.Table", amounts: "np.ndarray | None" = None) -> "dict[str, np.ndarray]":
     """For each side of the books, by its name in lower case, the cents (int64) of every row: 0 on the other side.
 
-    Raises AmountError.
+    `amounts` are the cents of the rows, where they are known already. Raises AmountError.
     """
     import numpy as np
     import pyarrow.compute as pc
 
-    whole = cents(rows["amount"])
+    whole = cents(rows["amount"]) if amounts is None else amounts
     sides = rows["revenue_or_spending"].cast("string")
     return {side.lower(): np.where(pc.fill_null(pc.equal(sides, side), False), whole, 0) for side in SIDES}
 

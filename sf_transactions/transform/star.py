@@ -44,24 +44,34 @@ def facts(table: "pa.Table", fiscal_year: int) -> Facts:
     found = [members(table, dimension) for dimension in DIMENSIONS]
     published, codes = published_codes(found)
     # Rows that are the same but for their codes are numbered in the order of these.
-    frame, order = _ordered(table, fiscal_year, found, [published])
+    frame, order = _ordered(table, fiscal_year, found, cents(table["amount"]), [published])
     columns = [frame["transaction_id"], frame["fiscal_year"], published[order]]
     return Facts(frame, pd.DataFrame(dict(zip(TRANSACTION_PUBLISHED.column_names, columns, strict=True))), codes)
 
 
-def transactions(table: "pa.Table", fiscal_year: int, found: Sequence[Members] | None = None) -> "pd.DataFrame":
+def transactions(
+    table: "pa.Table",
+    fiscal_year: int,
+    found: Sequence[Members] | None = None,
+    amounts: "np.ndarray | None" = None,
+) -> "pd.DataFrame":
     """The fact rows of one fiscal year, columns as in `TRANSACTION` with `amount` in cents (int64).
 
-    `found` are the members of each of `DIMENSIONS` in these rows, where they are known already.
+    `found` are the members of each of `DIMENSIONS` in these rows, `amounts` their cents, where they are known already.
 
     Sorted by their own values, and numbered among identical rows in that order, so that neither ids nor files
     depend on the order of the published rows. Raises AmountError, KeyCollision or UnexpectedFiscalYear.
     """
-    return _ordered(table, fiscal_year, found or [members(table, dimension) for dimension in DIMENSIONS])[0]
+    found = found or [members(table, dimension) for dimension in DIMENSIONS]
+    return _ordered(table, fiscal_year, found, cents(table["amount"]) if amounts is None else amounts)[0]
 
 
 def _ordered(
-    table: "pa.Table", fiscal_year: int, found: Sequence[Members], ties: "Sequence[np.ndarray]" = ()
+    table: "pa.Table",
+    fiscal_year: int,
+    found: Sequence[Members],
+    amounts: "np.ndarray",
+    ties: "Sequence[np.ndarray]" = (),
 ) -> "tuple[pd.DataFrame, np.ndarray]":
     """The fact rows, and the published row of each; identical ones in the order of `ties`."""
     import numpy as np
@@ -72,7 +82,6 @@ def _ordered(
     if any(year != str(fiscal_year) for year in years):
         raise UnexpectedFiscalYear(f"the partition of fiscal year {fiscal_year} holds rows of {years}")
     ids = [_ids(each) for each in found]
-    amounts = cents(table["amount"])
     place = mixed_radix([rank for _, rank in ids], [max(len(keys), 1) for keys, _ in ids])
     order = _sorted(place, [*ties, amounts])
     place, amounts = place[order], amounts[order]

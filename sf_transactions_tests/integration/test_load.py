@@ -69,6 +69,28 @@ def test_a_load_whose_rows_were_changed_since_is_loaded_again(loaded, portal):
     assert loaded.state() == before
 
 
+def test_evidence_of_other_years_is_read_from_the_file_that_was_loaded_last_and_else_from_the_warehouse(loaded, portal):
+    def asked(first: int, last: int) -> bool:
+        """Whether the codes of these years asked the warehouse for rows of evidence."""
+        with proxied(loaded, lambda number, statement: None) as proxy:
+            run = loaded.run(portal.url, first, last, select="group:codes", redshift_port=str(proxy.port))
+        assert run.success, run.errors
+        assert {each["fiscal_years_of_evidence"] for key, each in run.materialized.items() if "fund" in key} == {3}
+        evidence = [each for each in proxy.statements if "from report.fund_evidence" in each]
+        assert evidence
+        return any("group by" not in each for each in evidence)
+
+    assert loaded.run(portal.url, *YEARS, select=LOADING).success
+    assert not asked(2019, 2019)
+    loaded.execute("update report.fund_evidence set row_count = row_count + 1 where fiscal_year = 2017")
+    assert asked(2019, 2019)
+    loaded.execute("update report.fund_evidence set row_count = row_count - 1 where fiscal_year = 2017")
+    assert not asked(2019, 2019)
+    loaded.execute(f"delete from {LOAD.qualified}")  # as if another machine had loaded since
+    assert asked(2019, 2019)
+    assert loaded.run(portal.url, *YEARS).success
+
+
 @pytest.mark.full
 def test_a_lost_connection_is_tried_again_within_the_run(loaded, portal):
     before, count = loaded.state(), loads(loaded)

@@ -107,17 +107,16 @@ def test_the_readme_lists_every_setting_with_its_default():
         assert f"| `{setting.metadata['env']}` | {default} | {setting.metadata['description']} |" in readme
 
 
-def test_the_external_schema_names_the_glue_database_and_the_role_and_is_the_one_of_the_docs():
-    role = "arn:aws:iam::123456789012:role/sf-transactions/sf-transactions-redshift"
-    statement = ddl.external_schema(Settings().glue_database, role)
+def test_the_external_schema_names_the_glue_database_and_the_default_role_and_is_the_one_of_the_docs():
+    statement = ddl.external_schema(Settings().glue_database)
     assert statement.split("\n") == [
         "CREATE EXTERNAL SCHEMA IF NOT EXISTS lake",
         "FROM DATA CATALOG",
         "DATABASE 'sf_transactions'",
-        f"IAM_ROLE '{role}'",
+        "IAM_ROLE default",
     ]
     assert f"{statement};" in (PACKAGE.parent / "docs" / "aws.md").read_text(encoding="utf-8")
-    assert "DATABASE 'o''clock'" in ddl.external_schema("o'clock", role)
+    assert "DATABASE 'o''clock'" in ddl.external_schema("o'clock")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def bundle_versions() -> tuple[str, ...]:
 
 
 def svg(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """A chart as a picture of its own, light."""
+    """A chart as a picture of its own, light; coordinates to a hundredth of a pixel."""
     import vl_convert
 
     light = THEMES["light"]
@@ -87,7 +87,7 @@ def svg(kind: str, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         "config": coloured(json.dumps(config()), light | {"sans": "Liberation Sans, Arial, sans-serif"})
         | {"background": light["ground"], "padding": 16, "aria": False},
     }
-    return vl_convert.vegalite_to_svg(spec)
+    return re.sub(r"(\.\d\d)\d+", r"\1", vl_convert.vegalite_to_svg(spec))
 
 
 def markdown(picture: str, title: str) -> str:

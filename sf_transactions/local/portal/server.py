@@ -59,6 +59,7 @@ class Portal:
         )
         self._database, self._columns = database, list(table.column_names)
         self._contents: dict[str, dict[str, str]] | None = None
+        self._answers: dict[str, pa.Table] = {}
 
     def republish(self, table: "pa.Table") -> None:
         """Replaces all rows, as every weekly publication does."""
@@ -191,13 +192,24 @@ class Portal:
             "columns": columns,
         }
 
+    def _asked(self, sql: str) -> "pa.Table":
+        return self._database.cursor().sql(sql).to_arrow_table()
+
+    def _grouped(self, sql: str) -> "pa.Table":
+        """What was added up is kept until the next publication, as a cache in front of a portal does."""
+        answers = self._answers
+        if sql not in answers:
+            answers[sql] = self._asked(sql)
+        return answers[sql]
+
     def _query(self, parameters: Mapping[str, str], form: str, fault: Fault) -> tuple[int, str, bytes]:
         query = soql.compile_query(parameters, self._columns)
         # Without $order the order is undefined: here it is another one every time, so that nobody relies on it.
-        order = "" if query.ordered or "$group" in parameters else " ORDER BY random()"
+        grouped = "$group" in parameters
+        order = "" if query.ordered or grouped else " ORDER BY random()"
         limit = max(query.limit - fault.lost_rows, 0)
         sql = f"SELECT * FROM ({query.sql}) AS answer{order} LIMIT {limit} OFFSET {query.offset}"
-        table = self._database.cursor().sql(sql).to_arrow_table()
+        table = self._grouped(sql) if grouped else self._asked(sql)
         if fault.lost_rows:
             table = table.slice(0, max(table.num_rows - fault.lost_rows, 0))
         text = _as_text(table)
