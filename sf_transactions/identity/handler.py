@@ -20,7 +20,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-USERNAME = re.compile(r"\w[\w@.-]{2,99}")
+USERNAME = re.compile(r"\w[\w@.-]{2,99}", re.ASCII)
 SECONDS = 10  # that the provider has to answer
 WINDOW = 900  # seconds in which logins are counted
 PER_USER, PER_ADDRESS = 5, 30  # logins with a wrong password in a window
@@ -82,14 +82,15 @@ def login(event: dict[str, Any], configuration: Configuration) -> dict[str, Any]
     if keys:
         raise Denied("this name logs in with a key")
     counted = _count(configuration, username, str(event.get("sourceIp", "")))
-    _authenticate(configuration, username, password)
+    person = _authenticate(configuration, username, password)
     _forgive(configuration, counted)
-    return _place(configuration, f"{configuration.prefix}people/{username}/")
+    return _place(configuration, f"{configuration.prefix}people/{person}/")
 
 
 def _place(configuration: Configuration, prefix: str) -> dict[str, Any]:
     """A logical home at the prefix, and a session policy that reaches it and nothing else."""
-    bucket = f"arn:aws:s3:::{configuration.bucket}"
+    partition = configuration.role.split(":")[1]
+    bucket = f"arn:{partition}:s3:::{configuration.bucket}"
     listed = {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}}} if prefix else {}
     objects = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"]
     statements = [
@@ -110,9 +111,10 @@ def _place(configuration: Configuration, prefix: str) -> dict[str, Any]:
 # The provider
 
 
-def _authenticate(configuration: Configuration, username: str, password: str) -> None:
+def _authenticate(configuration: Configuration, username: str, password: str) -> str:
     """The provider knows the person by this password, and names the group. Raises Denied.
 
+    Returns the name as the provider writes it: Okta takes it in any case, and a person has one folder.
     The token comes from the provider itself over TLS, which stands for its signature (OpenID Connect Core, 3.1.3.7, 6).
     """
     form = {"grant_type": "password", "username": username, "password": password, "scope": "openid profile groups"}
@@ -134,11 +136,13 @@ def _authenticate(configuration: Configuration, username: str, password: str) ->
         raise Denied("the token is for another client")
     if not isinstance(claims.get("exp"), int | float) or claims["exp"] < time.time() - SKEW:
         raise Denied("the token has expired")
-    if str(claims.get("preferred_username", "")).lower() != username.lower():
+    person = str(claims.get("preferred_username", ""))
+    if person.lower() != username.lower() or not USERNAME.fullmatch(person):
         raise Denied("the token is for another user")
     groups = claims.get("groups")
     if not isinstance(groups, list) or configuration.group not in groups:
         raise Denied(f"not in the group {configuration.group}")
+    return person
 
 
 def _ask(request: urllib.request.Request) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class OidcProvider:
         self._thread.join()
 
     def add(self, person: Person) -> None:
-        self.people[person.username] = person
+        """Names are known in any case, as Okta's are."""
+        self.people[person.username.lower()] = person
 
     def token(self, authorization: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and answer of the token endpoint."""
@@ -66,7 +67,7 @@ class OidcProvider:
             return 401, {"error": "invalid_client"}
         if form.get("grant_type") != "password" or "openid" not in form.get("scope", "").split():
             return 400, {"error": "unsupported_grant_type"}
-        person = self.people.get(form.get("username", ""))
+        person = self.people.get(form.get("username", "").lower())
         if person is None or person.locked:
             return 400, {"error": "invalid_grant", "error_description": "The credentials provided were invalid."}
         if not secrets.compare_digest(person.password.encode(), form.get("password", "").encode()):

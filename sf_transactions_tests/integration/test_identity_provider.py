@@ -99,6 +99,13 @@ def test_a_person_of_the_group_logs_in_and_sees_a_folder_of_their_own_only(idp):
     assert s3.get_object(Bucket="city-books", Key="people/ada/data.csv")["Body"].read() == b"a,b\n"
 
 
+def test_a_name_written_in_another_case_leads_to_the_same_folder(idp):
+    settings, _ = idp
+    with session(settings, username="ADA") as sftp:
+        sftp.putfo(io.BytesIO(b"x"), "/other-case.csv")
+    assert boto3.client("s3").head_object(Bucket="city-books", Key="people/ada/other-case.csv")["ContentLength"] == 1
+
+
 def test_the_pipeline_s_own_user_logs_in_by_its_key_and_not_by_a_password(idp):
     settings, provider = idp
     with Transfer.from_settings(settings).connect() as sftp:
