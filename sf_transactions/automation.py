@@ -48,13 +48,15 @@ def one_run(years: Iterable[str], run_key: str) -> dg.RunRequest:
 def publication_sensor(home: Home) -> dg.SensorDefinition:
     """The sensor over the raw files of this home. It takes no lock: it only reads, beside a run."""
 
-    @dg.sensor(job=all_assets, minimum_interval_seconds=3600)
+    @dg.sensor(
+        job=all_assets,
+        minimum_interval_seconds=3600,
+        description="Asks the portal hourly when it last published, and starts one run for the fiscal years that "
+        "changed.",
+    )
     def publication(context: dg.SensorEvaluationContext, portal: Portal, ingestion: Ingestion):
-        """Asks the portal hourly when it last published, and requests one run for the fiscal years that changed.
-
-        The cursor is the publication last seen, in epoch seconds; it is also the run's key, so that one publication
-        starts one run.
-        """
+        """The cursor is the publication last seen, in epoch seconds; it is also the run's key, so that one publication
+        starts one run."""
         metadata = portal.metadata()
         seen = str(metadata.rows_updated_at)
         if context.cursor == seen:
@@ -76,10 +78,14 @@ def publication_sensor(home: Home) -> dg.SensorDefinition:
     return publication
 
 
-@dg.schedule(job=all_assets, cron_schedule="0 6 * * 2", execution_timezone="America/Los_Angeles")
+@dg.schedule(
+    job=all_assets,
+    cron_schedule="0 6 * * 2",
+    execution_timezone="America/Los_Angeles",
+    description="Tuesday morning in San Francisco, after the weekly publication: all fiscal years, of which those that "
+    "changed are fetched. It finds what the sensor missed, and what a failed run left undone.",
+)
 def weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Tuesday morning in San Francisco, after the weekly publication: all fiscal years, of which those that changed
-    are fetched. It finds what the sensor missed, and what a failed run left undone."""
     return one_run(FISCAL_YEARS.get_partition_keys(), f"weekly-{context.scheduled_execution_time:%Y-%m-%d}")
 
 

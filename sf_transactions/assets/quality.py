@@ -48,9 +48,13 @@ def report_quality(context: dg.AssetExecutionContext, home: Home) -> Iterator[dg
 def quality_sensor(home: Home) -> dg.SensorDefinition:
     """The sensor that writes the page of this home. It takes no lock: another run may have begun."""
 
-    @dg.run_failure_sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.run_failure_sensor(
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Writes the quality page after a run that failed, when it is wanted most: its own asset is not "
+        "made then.",
+    )
     def quality_of_a_failed_run(context: dg.RunFailureSensorContext) -> None:
-        """Writes the quality page after a run that failed, when it is wanted most: its own asset is not made then."""
         from sf_transactions.definitions import defs
 
         write_quality(context.instance, defs.resolve_asset_graph(), home)

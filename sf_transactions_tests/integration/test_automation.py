@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from sf_transactions.automation import FISCAL_YEARS, publication_sensor, weekly
+from sf_transactions.definitions import defs
 from sf_transactions.local.portal import Portal
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal as Door
@@ -88,3 +89,14 @@ def test_the_weekly_schedule_runs_all_years_once_a_week():
         "dagster/asset_partition_range_start": FISCAL_YEARS.get_partition_keys()[0],
         "dagster/asset_partition_range_end": FISCAL_YEARS.get_partition_keys()[-1],
     }
+
+
+def test_dagster_s_ui_says_of_everything_what_it_is():
+    graph = defs.resolve_asset_graph()
+    assets = {key: graph.get(key).description for key in graph.materializable_asset_keys}
+    beside = {
+        each.name: each.description for each in (*(defs.sensors or ()), *(defs.schedules or ()), *(defs.jobs or ()))
+    }
+    checks = {str(key): graph.get_check_spec(key).description for key in graph.asset_check_keys}
+    assert beside.keys() >= {"publication", "weekly", "quality_of_a_failed_run", "provision_aws"}
+    assert [name for named in (assets, beside, checks) for name, told in named.items() if not told] == []
