@@ -24,6 +24,7 @@ LOADS = {
     "members_vanished": f"No dimension lost more than {profile.PERCENT} % of its members since the last load.",
     "members_appeared": f"No dimension gained more than {profile.PERCENT} % members since the last load.",
     "published_profile": "Rows, nulls and the smallest and largest amount are those of the portal's own profile.",
+    "published_names": "Each fiscal year has as many distinct names and codes as the portal counts itself.",
     "known_nulls": "Columns are null together as they are known to be.",
 }
 FINDINGS = findings.DEFECTS | findings.PECULIARITIES
@@ -56,6 +57,8 @@ def codes_profile(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     before = read_json(home.profile, "codes/profile") if home.profile.exists() else None
     results = _compared(now, before) | {"known_nulls": (findings.unknown_nulls(evidence), len(evidence))}
     results["published_profile"] = _as_published(home, now, context.partition_keys)
+    told = {year: read_json(home.source(year), "raw/transactions")["signals"] for year in context.partition_keys}
+    results["published_names"] = profile.distinct_as_published(evidence, told)
     for name, frame in found.items():
         if name in findings.PECULIARITIES:
             frame = findings.appeared(frame, None if before is None else map(tuple, before[name]))

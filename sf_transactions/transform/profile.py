@@ -128,6 +128,30 @@ def against_published(
     return pd.DataFrame(differing, columns=["column", "fact", "published", "loaded"])
 
 
+def distinct_as_published(
+    evidence: "Mapping[Dimension, pd.DataFrame]", published: Mapping[str, Mapping[str, str] | None]
+) -> "tuple[pd.DataFrame, int]":
+    """Where a fiscal year has not as many distinct names or codes as the portal counted itself: `fiscal_year`,
+    `column`, `published`, `loaded`; and how many counts were compared.
+
+    `published` gives for each fiscal year the counts, `n_` and the column, or None where the portal gave none.
+    """
+    import pandas as pd
+
+    compared, differing = 0, []
+    for dimension, frame in evidence.items():
+        for column in (*dimension.levels, *dimension.codes):
+            values = frame.loc[frame[column] != no_member(column), ["fiscal_year", column]].drop_duplicates()
+            loaded = values["fiscal_year"].value_counts()
+            for year, told in published.items():
+                if (count := (told or {}).get(f"n_{column}")) is None:
+                    continue
+                compared += 1
+                if int(count) != (found := int(loaded.get(int(year), 0))):
+                    differing.append((year, column, int(count), found))
+    return pd.DataFrame(differing, columns=["fiscal_year", "column", "published", "loaded"]), compared
+
+
 def _percent(before: float, now: float) -> float:
     if before == now:
         return 0.0

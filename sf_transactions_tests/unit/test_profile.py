@@ -3,7 +3,15 @@ import copy
 import pytest
 
 from sf_transactions.model import FUND
-from sf_transactions.transform.profile import against_published, appeared, jumps, many, profile, vanished
+from sf_transactions.transform.profile import (
+    against_published,
+    appeared,
+    distinct_as_published,
+    jumps,
+    many,
+    profile,
+    vanished,
+)
 from sf_transactions_tests.unit.test_codes import evidence
 
 YEARS = [
@@ -74,3 +82,17 @@ def test_the_load_is_compared_with_the_profile_of_the_portal():
     found = against_published(NOW, published, extremes)
     assert found.values.tolist()[0] == ["fund_category", "null", "0", 1]
     assert found["column"].tolist() == ["fund_category", "amount"]
+
+
+def test_each_year_has_as_many_distinct_names_and_codes_as_the_portal_counts():
+    rows = [{"fiscal_year": 2017, "fund": "A"}, {"fiscal_year": 2017, "fund": "No Fund"}, {"fund": "A"}, {"fund": "B"}]
+    frames = {FUND: evidence(*rows)}
+    told = {"2017": {"n_fund": "1", "n_fund_code": "1", "first_fund": "A"}, "2020": {"n_fund": "2"}, "2021": None}
+    assert [len(found) if hasattr(found, "columns") else found for found in distinct_as_published(frames, told)] == [
+        0,
+        3,
+    ]
+    told["2020"]["n_fund"] = "3"
+    found, compared = distinct_as_published(frames, told)
+    assert found.values.tolist() == [["2020", "fund", 3, 2]]
+    assert compared == 3
