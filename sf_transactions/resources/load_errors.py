@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     import redshift_connector
 
 
-def told(connection: "redshift_connector.Connection", backend: int, read: Callable[[str], bytes]) -> str | None:
+def told(connection: "redshift_connector.Connection", read: Callable[[str], bytes]) -> str | None:
     """The last error of this session's COPY: file, line, column, value, reason and what to do; None without one."""
+    session = fetch(connection, "select pg_backend_pid() as pid")["pid"][0]  # of the leader node: in no other query
     rows = fetch(
         connection,
         "select trim(file_name) as file_name, line_number, trim(column_name) as column_name,"
         " trim(error_message) as error_message from sys_load_error_detail"
         " where session_id = %s order by start_time desc limit 1",
-        (backend,),
+        (int(session),),
     )
     connection.rollback()
     if rows.empty:

@@ -169,14 +169,13 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
     staging = f"staging_{table.name}"
     execute(connection, f"DROP TABLE IF EXISTS {staging}")
     execute(connection, f"CREATE TEMP TABLE {staging} (LIKE {table.qualified})")
-    backend = fetch(connection, "select pg_backend_pid() as pid")["pid"][0]
     try:
         execute(connection, copy_statement(staging, table, load))
     except WarehouseError as error:
         if error.retryable:
             raise
         connection.rollback()
-        detail = load_errors.told(connection, int(backend), load.storage.read)
+        detail = load_errors.told(connection, load.storage.read)
         raise WarehouseError(f"{table.qualified}: {detail or error}", error.code) from None
     if table in EVIDENCE:
         _refuse_stale(connection, table, staging, load)

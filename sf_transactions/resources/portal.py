@@ -63,7 +63,7 @@ class Portal(dg.ConfigurableResource):
     """DataSF, or any portal that speaks its dialects, at `base_url`."""
 
     base_url: str
-    app_token: str | None = Field(default=None, json_schema_extra={"dagster__is_secret": True})
+    app_token: str | None = Field(default=None, repr=False, json_schema_extra={"dagster__is_secret": True})
     api: str = "auto"
     page_size: int = 50_000
     years_at_once: int = 4

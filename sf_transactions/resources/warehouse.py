@@ -27,7 +27,7 @@ class Warehouse(dg.ConfigurableResource):
 
     database: str
     user: str
-    password: str | None = Field(default=None, json_schema_extra={"dagster__is_secret": True})
+    password: str | None = Field(default=None, repr=False, json_schema_extra={"dagster__is_secret": True})
     host: str | None = None
     port: int | None = None
     ssl: bool = True

@@ -26,6 +26,7 @@ class CuttingProxy:
         return self
 
     def __exit__(self, *_) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends accept
         self._listener.close()
 
     def _accept(self) -> None:
@@ -92,4 +93,5 @@ class _Conversation:
                     self._client.sendall(data)
                 elif data[-6:-1] == READY:
                     self._answered.set()
+        with contextlib.suppress(OSError):  # also when the server was killed and reset the connection
             self._client.shutdown(socket.SHUT_RDWR)

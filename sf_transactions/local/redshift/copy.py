@@ -71,8 +71,10 @@ def run(
     _check_role(options["role"], roles, user)
     client, total = s3(), 0
     source.check_region(client, found["source"], options.get("region", ""))
-    for bucket, key in source.objects(client, found["source"], "manifest" in options):
-        url, content = f"s3://{bucket}/{key}", source.read(client, bucket, key)
+    for each in source.objects(client, found["source"], "manifest" in options):
+        url, content = each.url, source.content(client, each, found["source"])
+        if content is None:
+            continue
         try:
             content = source.unzip(content) if "gzip" in options else content
             total += _insert(cursor, table, columns, rows.read(url, content, columns, how))

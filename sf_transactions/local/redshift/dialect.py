@@ -1,5 +1,6 @@
 """Redshift's statements as DuckDB's, one by one. What is not known is refused, never passed on."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -44,7 +45,7 @@ _WITHOUT_EFFECT = (
 )  # fmt: skip
 
 
-@dataclass
+@dataclass(frozen=True)
 class Statement:
     """What to do: `kind` is begin, commit, rollback, set, show, copy, like, truncate, nothing, query or execute."""
 
@@ -64,8 +65,9 @@ class Statement:
         return self.kind in ("query", "show")
 
 
+@functools.lru_cache(maxsize=1024)
 def translate(source: str) -> Statement:
-    """One statement. Raises SqlError when it is not understood."""
+    """One statement. Raises SqlError when it is not understood. Clients send the same ones again and again."""
     found = tokenize(source)
     source = source[found[0].start :]  # without comments before it
     first = found[0].text.upper()

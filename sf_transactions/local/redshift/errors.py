@@ -4,6 +4,7 @@ import re
 
 # DuckDB says the kind of error by its class and its first words; clients decide by SQLSTATE.
 _BY_TEXT = (
+    (re.compile(r"Could not write|No space left|File too large", re.I), "53100"),
     (re.compile(r"(because schema|Schema with name) .* does not exist|catalog \+ schema named"), "3F000"),
     (re.compile(r"(Table|View) with name .* does not exist|Referenced table .* not found"), "42P01"),
     (re.compile(r'^relation ".*" does not exist'), "42P01"),
@@ -68,6 +69,8 @@ def from_duckdb(error: Exception) -> SqlError:
     code = code or _BY_CLASS.get(type(error).__name__, "XX000")
     if code == "40001":
         return SqlError(code, "1023", f"Serializable isolation violation on table: {text}")
+    if code == "53100":
+        return SqlError(code, "Disk Full", text)
     if code == "57014":
         return SqlError(code, "Query cancelled on user's request")
     if code == "22001" and (limit := _TOO_LONG.search(text)):

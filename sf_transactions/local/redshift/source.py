@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from sf_transactions.local.redshift.errors import SqlError
@@ -35,18 +36,32 @@ def check_region(client: Any, url: str, region: str) -> None:
         )
 
 
-def objects(client: Any, source: str, manifest: bool) -> list[tuple[str, str]]:
-    """The objects to load, as (bucket, key). Raises SqlError when one that must be there is not."""
+@dataclass(frozen=True)
+class Wanted:
+    """An object that a COPY reads, and what its manifest says of it."""
+
+    bucket: str
+    key: str
+    mandatory: bool = True
+    bytes: int | None = None
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def objects(client: Any, source: str, manifest: bool) -> list[Wanted]:
+    """The objects to load, of a manifest or by the prefix of their keys. Raises SqlError when there are none."""
     bucket, key = split_url(source)
     return _listed(client, source, bucket, key) if not manifest else _of_manifest(client, source, bucket, key)
 
 
-def _listed(client: Any, source: str, bucket: str, key: str) -> list[tuple[str, str]]:
+def _listed(client: Any, source: str, bucket: str, key: str) -> list[Wanted]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-        found = [(bucket, each["Key"]) for page in pages for each in page.get("Contents", [])]
+        found = [Wanted(bucket, each["Key"]) for page in pages for each in page.get("Contents", [])]
     except (ClientError, BotoCoreError) as error:
         raise _s3_error(source, error) from None
     if not found:
@@ -54,7 +69,7 @@ def _listed(client: Any, source: str, bucket: str, key: str) -> list[tuple[str, 
     return found
 
 
-def _of_manifest(client: Any, source: str, bucket: str, key: str) -> list[tuple[str, str]]:
+def _of_manifest(client: Any, source: str, bucket: str, key: str) -> list[Wanted]:
     content = read(client, bucket, key)
     try:
         entries = json.loads(content)["entries"]
@@ -65,29 +80,30 @@ def _of_manifest(client: Any, source: str, bucket: str, key: str) -> list[tuple[
     for url, mandatory, meta in wanted:
         if not url.startswith("s3://"):
             raise SqlError("XX000", f"Invalid manifest {source}: {url!r} is no s3:// URL")
-        part = split_url(url)
-        size = _size(client, *part)
-        if size is None:
-            if mandatory:
-                raise SqlError("XX000", f"Problem reading manifest {source}: the mandatory file {url} does not exist")
-            continue
-        if isinstance(meta, dict) and meta.get("content_length", size) != size:
-            raise SqlError("XX000", f"{url} has {size} bytes, the manifest says {meta['content_length']}")
-        found.append(part)
+        size = meta.get("content_length") if isinstance(meta, dict) else None
+        found.append(Wanted(*split_url(url), bool(mandatory), size))
     return found
 
 
-def _size(client: Any, bucket: str, key: str) -> int | None:
+def content(client: Any, wanted: Wanted, source: str) -> bytes | None:
+    """The bytes of an object; None when it is not there and need not be. Raises SqlError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return int(client.head_object(Bucket=bucket, Key=key)["ContentLength"])
+        found = client.get_object(Bucket=wanted.bucket, Key=wanted.key)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
-            return None
-        raise _s3_error(f"s3://{bucket}/{key}", error) from None
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket"):
+            raise _s3_error(wanted.url, error) from None
+        if wanted.mandatory:
+            raise SqlError(
+                "XX000", f"Problem reading manifest {source}: the mandatory file {wanted.url} does not exist"
+            ) from None
+        return None
     except BotoCoreError as error:
-        raise _s3_error(f"s3://{bucket}/{key}", error) from None
+        raise _s3_error(wanted.url, error) from None
+    if wanted.bytes not in (None, len(found)):
+        raise SqlError("XX000", f"{wanted.url} has {len(found)} bytes, the manifest says {wanted.bytes}")
+    return found
 
 
 def read(client: Any, bucket: str, key: str) -> bytes:
@@ -109,4 +125,12 @@ def unzip(content: bytes) -> bytes:
 
 
 def _s3_error(url: str, error: Exception) -> SqlError:
-    return SqlError("XX000", f"S3ServiceException reading {url}: {error}")
+    """What S3 answered, in Redshift's form."""
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError):
+        return SqlError("XX000", f"S3CurlException: {error},{url}")
+    told, status = error.response["Error"], error.response["ResponseMetadata"].get("HTTPStatusCode")
+    return SqlError(
+        "XX000", f"S3ServiceException:{told.get('Message') or 'No words'},Status {status},Error {told['Code']},{url}"
+    )
