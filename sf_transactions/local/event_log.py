@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from dagster import EventLogEntry
+from dagster import AssetKey, EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -25,11 +25,15 @@ OPEN = 4  # databases: the index, and those of the runs asked for last
 
 
 class _Batch(threading.local):
-    """The connections that a batch of this thread holds, and what ends them; no stack where there is no batch."""
+    """The connections that a batch of this thread holds, and what ends them; no stack where there is no batch.
+
+    `latest` has, of each asset and kind of event, the last of the batch: all that the table of assets is to hold.
+    """
 
     def __init__(self) -> None:
         self.stack: contextlib.ExitStack | None = None
         self.connections: dict[str, Connection] = {}
+        self.latest: dict[tuple[AssetKey | None, str], tuple[Connection, EventLogEntry, int]] = {}
 
 
 class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
@@ -52,9 +56,20 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             self._batch.stack = stack
             try:
                 super().store_event_batch(events)
+                for each in self._batch.latest.values():
+                    super()._store_asset_event(*each)
             finally:
                 self._batch.stack = None
                 self._batch.connections.clear()
+                self._batch.latest.clear()
+
+    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
+        if self._batch.stack is None or event.dagster_event is None:
+            super()._store_asset_event(conn, event, event_id)
+            return
+        kind = event.dagster_event.asset_key, event.dagster_event.event_type_value
+        self._batch.latest.pop(kind, None)  # so that they stay in the order of their events
+        self._batch.latest[kind] = conn, event, event_id
 
     @contextlib.contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -48,6 +48,12 @@ def test_dagsters_own_storage_reads_every_event(folder):
         assert sorted(record.partition_key for record in theirs.get_event_records(planned)) == YEARS
         (check,) = theirs.get_asset_check_execution_history(dg.AssetCheckKey(key, "holds"), limit=5)
         assert check.status.value == "SUCCEEDED"
+        (record,) = theirs.get_asset_records([key])
+        last = record.asset_entry.last_materialization_record
+        assert last is not None and last.storage_id == max(
+            each.storage_id
+            for each in theirs.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION, key))
+        )
     (run_id,) = theirs.get_all_run_ids()
     made = theirs.get_logs_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     assert sorted(entry.dagster_event.partition for entry in made) == sorted(YEARS * 2)
