@@ -120,7 +120,7 @@ def _authenticate(configuration: Configuration, username: str, password: str) ->
     form = {"grant_type": "password", "username": username, "password": password, "scope": "openid profile groups"}
     basic = f"{urllib.parse.quote(configuration.client_id, '')}:{urllib.parse.quote(_client_secret(configuration), '')}"
     request = urllib.request.Request(
-        _token_endpoint(configuration.issuer),
+        _endpoints(configuration.issuer)["token_endpoint"],
         data=urllib.parse.urlencode(form).encode(),
         headers={
             "Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}",
@@ -128,7 +128,8 @@ def _authenticate(configuration: Configuration, username: str, password: str) ->
             "Content-Type": "application/x-www-form-urlencoded",
         },
     )
-    claims = _claims(_ask(request).get("id_token"))
+    told = _ask(request)
+    claims = _claims(told.get("id_token"))
     audience = claims.get("aud")
     if claims.get("iss") != configuration.issuer:
         raise Denied("the token is of another issuer")
@@ -139,10 +140,25 @@ def _authenticate(configuration: Configuration, username: str, password: str) ->
     person = str(claims.get("preferred_username", ""))
     if person.lower() != username.lower() or not USERNAME.fullmatch(person):
         raise Denied("the token is for another user")
-    groups = claims.get("groups")
+    groups = claims["groups"] if "groups" in claims else _groups(configuration, told, claims)
     if not isinstance(groups, list) or configuration.group not in groups:
         raise Denied(f"not in the group {configuration.group}")
     return person
+
+
+def _groups(configuration: Configuration, told: dict[str, Any], claims: dict[str, Any]) -> object:
+    """The groups by the provider's userinfo: Okta leaves them out of an id token that comes with an access token.
+
+    Raises Denied.
+    """
+    endpoint, token = _endpoints(configuration.issuer)["userinfo_endpoint"], told.get("access_token")
+    if not endpoint or not isinstance(token, str):
+        return None
+    asked = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    info = _ask(urllib.request.Request(endpoint, headers=asked))
+    if not claims.get("sub") or info.get("sub") != claims["sub"]:  # OpenID Connect Core, 5.3.2
+        raise Denied("the provider tells of another user")
+    return info.get("groups")
 
 
 def _ask(request: urllib.request.Request) -> dict[str, Any]:
@@ -173,15 +189,17 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 @functools.cache
-def _token_endpoint(issuer: str) -> str:
-    """Where the provider gives tokens, by its own description. Raises Denied."""
+def _endpoints(issuer: str) -> dict[str, str]:
+    """Where the provider gives tokens and tells of people, by its own description. Raises Denied."""
     _refuse_plain(issuer)
     told = _ask(urllib.request.Request(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
     if told.get("issuer") != issuer:
         raise Denied("the provider's description is of another issuer")
-    endpoint = str(told.get("token_endpoint", ""))
-    _refuse_plain(endpoint)
-    return endpoint
+    found = {name: str(told.get(name) or "") for name in ("token_endpoint", "userinfo_endpoint")}
+    for name, url in found.items():
+        if url or name == "token_endpoint":
+            _refuse_plain(url)
+    return found
 
 
 def _refuse_plain(url: str) -> None:

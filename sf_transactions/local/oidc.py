@@ -1,7 +1,7 @@
 """An OpenID Connect provider on loopback, as Okta is one: people with passwords and groups, who are locked out after
 some wrong passwords and whose passwords expire.
 
-It serves its description and the password grant (RFC 6749, 4.3), which is what the SFTP server's function asks.
+It serves its description, the password grant (RFC 6749, 4.3) and userinfo: what the SFTP server's function asks for.
 """
 
 import base64
@@ -41,8 +41,10 @@ class OidcProvider:
     people: dict[str, Person] = field(default_factory=dict)
     token_seconds: int = 300
     claims: dict[str, Any] = field(default_factory=dict)  # in the place of the true ones
+    thin: bool = False  # whether groups are told by userinfo only, as Okta does beside an access token
     fails: int = 0  # the status of every answer, instead of an answer
     asked: int = 0  # for tokens
+    access: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)  # what userinfo tells, by access token
 
     def start(self) -> "OidcProvider":
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -86,8 +88,18 @@ class OidcProvider:
             "preferred_username": person.username,
             "groups": list(person.groups),
         }
+        access = secrets.token_urlsafe(24)
+        self.access[access] = {name: claims[name] for name in ("sub", "preferred_username", "groups")}
+        if self.thin:
+            del claims["groups"]
         token = ".".join((_encoded({"alg": "RS256"}), _encoded(claims | self.claims), "c2lnbmF0dXJl"))
-        return 200, {"token_type": "Bearer", "expires_in": self.token_seconds, "id_token": token}
+        told = {"token_type": "Bearer", "expires_in": self.token_seconds, "id_token": token, "access_token": access}
+        return 200, told
+
+    def userinfo(self, authorization: str) -> tuple[int, dict[str, Any]]:
+        """Status and answer of the userinfo endpoint."""
+        told = self.access.get(authorization.removeprefix("Bearer "))
+        return (200, told) if told else (401, {"error": "invalid_token"})
 
 
 def _basic(client_id: str, client_secret: str) -> str:
@@ -102,9 +114,12 @@ def _encoded(value: dict[str, Any]) -> str:
 def _handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/v1/userinfo":
+                return self._answer(*provider.userinfo(self.headers.get("Authorization", "")))
             described = {
                 "issuer": provider.issuer,
                 "token_endpoint": f"{provider.issuer}/v1/token",
+                "userinfo_endpoint": f"{provider.issuer}/v1/userinfo",
                 "grant_types_supported": ["password"],
             }
             known = self.path == "/.well-known/openid-configuration"

@@ -58,6 +58,7 @@ def idp(place):
     provider.add(Person("ada", "Right-password-1", GROUP))
     provider.add(Person("bob", "Other-password-1", ("accounting",)))
     provider.claims, provider.fails, provider.token_seconds, provider.asked = {}, 0, 300, 0
+    provider.thin = False
     table = boto3.client("dynamodb")
     for item in table.scan(TableName="sf-transactions-login")["Items"]:
         table.delete_item(TableName="sf-transactions-login", Key={"who": item["who"]})
@@ -157,6 +158,16 @@ def test_a_token_that_is_wrong_in_any_claim_lets_nobody_in(idp, claims):
     assert refused(settings)
     provider.claims = {}
     assert not refused(settings)
+
+
+def test_groups_that_the_token_leaves_out_are_those_that_userinfo_tells_of_the_same_person(idp):
+    settings, provider = idp
+    provider.thin = True
+    assert not refused(settings)
+    assert refused(settings, username="bob", password="Other-password-1")
+    for sub in ("00ubob", None):
+        provider.claims = {"sub": sub}
+        assert refused(settings)
 
 
 def test_a_token_that_has_expired_lets_nobody_in(idp):
@@ -292,7 +303,7 @@ def test_a_provider_that_is_not_reached_by_tls_is_refused(tmp_path):
         with pytest.raises(SettingsError, match="SFTP_OIDC_CLIENT_ID is not set"):
             plan(replace(plain, sftp_oidc_issuer="https://idp.example", sftp_oidc_client_id=None))
     with pytest.raises(handler.Denied, match="not reached by https"):
-        handler._token_endpoint("http://idp.example")
+        handler._endpoints("http://idp.example")
 
 
 def test_the_package_is_the_same_bytes_each_time_and_needs_the_standard_library_and_boto3_only():
@@ -336,7 +347,13 @@ def test_no_password_token_or_secret_is_in_the_function_s_log(tmp_path, capsys):
         log = capsys.readouterr().out
         assert log.count('"outcome": "denied"') == 3 and log.count('"outcome": "allowed"') == 1
         shown = log + "\n".join(said) + str(variables) + repr(settings) + str(plan(settings).as_json())
-        for secret in ("Right-password-1", "Wrong-password-9", provider.client_secret, "c2lnbmF0dXJl"):
+        for secret in (
+            "Right-password-1",
+            "Wrong-password-9",
+            provider.client_secret,
+            "c2lnbmF0dXJl",
+            *provider.access,
+        ):
             assert secret not in shown
         handler._client.cache_clear()
         teardown(settings, said.append)
