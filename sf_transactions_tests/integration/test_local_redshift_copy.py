@@ -13,6 +13,7 @@ import redshift_connector
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
+from sf_transactions.local.aws import reset
 from sf_transactions.local.redshift.server import RedshiftEndpoint
 from sf_transactions_tests.integration.test_local_redshift_sql import CLUSTER, ROLE, ask, code, connect, refused
 
@@ -38,6 +39,7 @@ class Bucket:
 
 @pytest.fixture(scope="module")
 def bucket():
+    reset()  # what another module left in this process
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     host, port = server.get_host_and_port()

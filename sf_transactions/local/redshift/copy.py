@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sf_transactions.local.redshift import catalog, rows, source
+from sf_transactions.local.redshift import catalog, options, rows, source
 from sf_transactions.local.redshift.errors import SqlError, not_supported
 from sf_transactions.local.redshift.parse import QUALIFIED
 
@@ -16,28 +16,20 @@ _COPY = re.compile(
     rf"COPY\s+(?P<table>{QUALIFIED})\s*(?:\((?P<columns>[^)]*)\))?\s+FROM\s+'(?P<source>s3://[^']+)'\s*(?P<options>.*)",
     re.I | re.S,
 )
-_AS = r"\s+(?:AS\s+)?"
-_OPTIONS = {
-    "role": rf"IAM_ROLE{_AS}(?:'([^']+)'|DEFAULT\b)",
-    "region": rf"REGION{_AS}'([\w-]+)'",
-    "csv": r"(?:FORMAT\s+(?:AS\s+)?)?CSV\b",
-    "quote": rf"QUOTE{_AS}'(.)'",
-    "delimiter": rf"DELIMITER{_AS}'(\\t|.)'",
-    "gzip": r"GZIP\b",
+_OPTIONS = options.SHARED | {
+    "quote": rf"QUOTE{options.AS}'(.)'",
     "manifest": r"MANIFEST\b",
-    "header": rf"IGNOREHEADER{_AS}(\d+)\b",
-    "errors": rf"MAXERROR{_AS}(\d+)\b",
+    "header": rf"IGNOREHEADER{options.AS}(\d+)\b",
+    "errors": rf"MAXERROR{options.AS}(\d+)\b",
     "statistics": r"(?:COMPUPDATE|STATUPDATE)(?:\s+(?:ON|OFF|TRUE|FALSE|PRESET)\b)?",
-    "encoding": rf"ENCODING{_AS}'?UTF-?8'?(?!\w)",
-    "dates": rf"DATEFORMAT{_AS}'(?:auto|YYYY-MM-DD)'",
-    "times": rf"TIMEFORMAT{_AS}'(?:auto|YYYY-MM-DD HH:MI:SS)'",
-    "null": rf"NULL{_AS}'([^']*)'",
+    "encoding": rf"ENCODING{options.AS}'?UTF-?8'?(?!\w)",
+    "dates": rf"DATEFORMAT{options.AS}'(?:auto|YYYY-MM-DD)'",
+    "times": rf"TIMEFORMAT{options.AS}'(?:auto|YYYY-MM-DD HH:MI:SS)'",
     "empty": r"EMPTYASNULL\b",
     "blanks": r"BLANKSASNULL\b",
     "truncate": r"TRUNCATECOLUMNS\b",
 }
 _PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _OPTIONS.items()}
-_ROLE = re.compile(r"(IAM_ROLE\s+')[^']*")
 
 
 class CopyFailed(SqlError):
@@ -63,20 +55,20 @@ def run(
     found = _COPY.fullmatch(statement.strip())
     if not found:
         raise SqlError("42601", "syntax error in COPY: COPY table [(columns)] FROM 's3://...' options")
-    options = _read_options(found["options"])
-    how = _format(options)
+    given = _read_options(found["options"])
+    how = _format(given)
     table = catalog.table(cursor, found["table"])
     name = found["table"].rpartition(".")[2].strip('"').lower()
     columns = _targets(table, name, found["columns"])
-    _check_role(options["role"], roles, user)
+    options.check_role(given["role"], roles, user)
     client, total = s3(), 0
-    source.check_region(client, found["source"], options.get("region", ""))
-    for each in source.objects(client, found["source"], "manifest" in options):
+    source.check_region(client, found["source"], given.get("region", ""))
+    for each in source.objects(client, found["source"], "manifest" in given):
         url, content = each.url, source.content(client, each, found["source"])
         if content is None:
             continue
         try:
-            content = source.unzip(content) if "gzip" in options else content
+            content = source.unzip(content) if "gzip" in given else content
             total += _insert(cursor, table, columns, rows.read(url, content, columns, how))
         except source.BadFile as error:
             raise CopyFailed(name, catalog.LoadError(url, 0, None, 1224, str(error))) from None
@@ -112,44 +104,24 @@ def _insert(
 
 
 def _read_options(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    rest = text.strip()
-    while rest:
-        for name, pattern in _PATTERNS.items():
-            if match := pattern.match(rest):
-                if name in found and name != "statistics":
-                    raise SqlError("42601", f"COPY option {rest.split()[0].upper()} is given twice")
-                found[name] = next((group for group in match.groups() if group is not None), "")
-                rest = rest[match.end() :].strip()
-                break
-        else:
-            raise not_supported(f"COPY option {_ROLE.sub(r'...', rest).split()[0].upper()}")
+    found = options.read(text, _PATTERNS, "COPY", often="statistics")
     if "csv" not in found:
         raise not_supported("COPY of another format than CSV")
     if int(found.get("errors") or 0):
         raise not_supported("COPY with MAXERROR above 0")
-    if "role" not in found:
-        raise SqlError("42601", "COPY needs an IAM_ROLE")
     return found
 
 
-def _format(options: dict[str, str]) -> rows.Format:
+def _format(given: dict[str, str]) -> rows.Format:
     return rows.Format(
-        delimiter=options.get("delimiter", ",").replace("\\t", "\t"),
-        quote=options.get("quote", '"'),
-        header=int(options.get("header") or 0),
-        null=options.get("null", "\\N"),
-        empty_as_null="empty" in options,
-        blanks_as_null="blanks" in options,
-        truncate="truncate" in options,
+        delimiter=given.get("delimiter", ",").replace("\\t", "\t"),
+        quote=given.get("quote", '"'),
+        header=int(given.get("header") or 0),
+        null=given.get("null", "\\N"),
+        empty_as_null="empty" in given,
+        blanks_as_null="blanks" in given,
+        truncate="truncate" in given,
     )
-
-
-def _check_role(role: str, roles: tuple[str, ...], user: str) -> None:
-    if (role and role not in roles) or not roles:
-        raise SqlError(
-            "42501", f"User {user} is not authorized to assume IAM Role {role or 'default'}: it is not the cluster's"
-        )
 
 
 def _targets(table: catalog.Found, name: str, columns: str | None) -> list[catalog.Target]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from sf_transactions.local.redshift import unload as unloading
 from sf_transactions.local.redshift import vocabulary
 from sf_transactions.local.redshift.errors import SqlError, not_supported
 from sf_transactions.local.redshift.parse import (
@@ -47,7 +48,8 @@ _WITHOUT_EFFECT = (
 
 @dataclass(frozen=True)
 class Statement:
-    """What to do: `kind` is begin, commit, rollback, set, show, copy, like, truncate, nothing, query or execute."""
+    """What to do: `kind` is begin, commit, rollback, set, show, copy, unload, like, truncate, nothing, query or
+    execute."""
 
     kind: str
     tag: str
@@ -59,6 +61,7 @@ class Statement:
     needs: list[str] = field(default_factory=list)  # tables that must be there
     needs_schema: list[str] = field(default_factory=list)
     view: tuple[str, str] = ("", "")  # schema and name of one that is made
+    unload: unloading.Unload | None = None
 
     @property
     def returns_rows(self) -> bool:
@@ -78,6 +81,8 @@ def translate(source: str) -> Statement:
         return _setting(source, first)
     if first == "COPY":
         return Statement("copy", "COPY", source=source)
+    if first == "UNLOAD":
+        return _unload(source)
     for pattern, tag in _WITHOUT_EFFECT:
         if match := pattern.fullmatch(source):
             return _without_effect(match, tag)
@@ -97,6 +102,16 @@ def translate(source: str) -> Statement:
     sql = generate(normalise(tree))
     view = (tree.this.db, tree.this.name) if tag == "CREATE VIEW" and isinstance(tree.this, exp.Table) else ("", "")
     return Statement("view" if tag == "CREATE VIEW" else kind, tag, sql, source, count, view=view)
+
+
+def _unload(source: str) -> Statement:
+    asked = unloading.read(source)
+    query = translate(asked.query)
+    if query.kind != "query" or query.parameter_count:
+        raise SqlError("42601", "UNLOAD takes one query, without parameters")
+    if parse(asked.query).args.get("limit"):
+        raise SqlError("0A000", "Limit clause is not supported")
+    return Statement("unload", "UNLOAD", query.sql, source, unload=asked)
 
 
 def _setting(source: str, first: str) -> Statement:

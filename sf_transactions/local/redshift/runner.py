@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sf_transactions.local.redshift import catalog, copy, vocabulary
+from sf_transactions.local.redshift import catalog, copy, unload, vocabulary
 from sf_transactions.local.redshift.dialect import Statement
 from sf_transactions.local.redshift.errors import SqlError, not_supported
 from sf_transactions.local.redshift.locks import Locks
@@ -273,6 +273,12 @@ class Runner:
             raise
         self._variable("last_copy_count", f"{count}::BIGINT")
         return Answer("COPY", notices=[f"Load into table '{name}' completed, {count} record(s) loaded successfully."])
+
+    def _run_unload(self, statement: Statement, _: Any) -> Answer:
+        login, asked = self._login, statement.unload
+        assert asked is not None
+        count = unload.run(self._cursor, asked, statement.sql, login.roles, login.user, login.s3)
+        return Answer("UNLOAD", notices=[f"UNLOAD completed, {count} record(s) unloaded successfully."])
 
 
 ROWS_AT_ONCE = 2000

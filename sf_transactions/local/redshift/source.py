@@ -1,4 +1,5 @@
-"""The S3 objects that a COPY reads: by key prefix or by manifest, checked for being there and for their size."""
+"""S3 objects: those that a COPY reads, by key prefix or by manifest, checked for being there and for their size; and
+those that an UNLOAD writes."""
 
 import gzip
 import json
@@ -114,6 +115,33 @@ def read(client: Any, bucket: str, key: str) -> bytes:
         return client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except (ClientError, BotoCoreError) as error:
         raise _s3_error(f"s3://{bucket}/{key}", error) from None
+
+
+def exists(client: Any, url: str) -> bool:
+    """Whether an object is there. Raises SqlError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, key = split_url(url)
+    try:
+        client.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+            return False
+        raise _s3_error(url, error) from None
+    except BotoCoreError as error:
+        raise _s3_error(url, error) from None
+    return True
+
+
+def write(client: Any, url: str, content: bytes) -> None:
+    """Stores an object. Raises SqlError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, key = split_url(url)
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+    except (ClientError, BotoCoreError) as error:
+        raise _s3_error(url, error) from None
 
 
 def unzip(content: bytes) -> bytes:
