@@ -10,6 +10,7 @@ import dagster as dg
 if TYPE_CHECKING:
     from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
+ENDED = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
 STAGES = ("raw", "codes", "star", "s3", "redshift", "catalog", "report")
 
 
@@ -30,10 +31,15 @@ class RunSummary:
 
 def run_summary(instance: dg.DagsterInstance, run_id: str) -> RunSummary:
     """Of the steps that have ended and the checks that were evaluated until now."""
+    # Of the events of a step only these: Dagster's own statistics read every materialization too.
+    started: dict[str, float] = {}
     stages: dict[str, float] = defaultdict(float)
-    for step in instance.get_run_step_stats(run_id):
-        if step.start_time and step.end_time:
-            stages[step.step_key.partition("_")[0]] += step.end_time - step.start_time
+    for entry in instance.all_logs(run_id, of_type={dg.DagsterEventType.STEP_START, *ENDED}):
+        key = entry.step_key or ""
+        if entry.dagster_event_type is dg.DagsterEventType.STEP_START:
+            started.setdefault(key, entry.timestamp)
+        elif key in started:
+            stages[key.partition("_")[0]] += entry.timestamp - started.pop(key)
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     checks = [entry.dagster_event.asset_check_evaluation_data for entry in events if entry.dagster_event]
     return RunSummary(
