@@ -21,7 +21,7 @@ import urllib.request
 from typing import Any
 
 USERNAME = re.compile(r"\w[\w@.-]{2,99}", re.ASCII)
-SECONDS = 10  # that the provider has to answer
+SECONDS = 7  # for an answer of the provider, which is asked up to three times
 WINDOW = 900  # seconds in which logins are counted
 PER_USER, PER_ADDRESS = 5, 30  # logins with a wrong password in a window
 SKEW = 60  # seconds by which clocks may differ

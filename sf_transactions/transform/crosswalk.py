@@ -2,7 +2,8 @@
 
 Every old code is compared with the new ones that share something with it. What they share bears witness, and a witness
 may err: the score is the probability that not all of them do, if each is right as often as `WITNESSES` says. A
-similar label alone never suffices, and where two new codes come out alike, none is taken.
+similar label alone never suffices, and where two new codes come out alike, none is taken. A new code that was there before
+stands for itself first, and gives way to one that comes out alike and was not.
 """
 
 import functools
@@ -181,16 +182,18 @@ def _scored(candidates, olds, news) -> "pd.DataFrame":
     for witness in WITNESSES:
         frame[witness] = (100 * frame[witness]).round().astype("int64")
     frame["new_label"] = frame["new_code"].map(news["label"])
-    return frame.sort_values(["old_code", "score", "new_code"], ascending=[True, False, True])
+    stands_for_itself = frame["new_code"].isin(olds.index) & (frame["new_code"] != frame["old_code"])
+    frame["rank"] = frame["score"] - CLEAR * stands_for_itself
+    return frame.sort_values(["old_code", "rank", "score", "new_code"], ascending=[True, False, False, True])
 
 
 def _chosen(scored) -> "pd.DataFrame":
     """For every old code that has candidates: the new code where one is clear, the witnesses, and who else was near."""
     groups = scored.groupby("old_code", sort=True)
     best = groups.head(1).set_index("old_code")
-    second = scored[groups.cumcount() == 1].set_index("old_code")["score"].reindex(best.index).fillna(0)
+    second = scored[groups.cumcount() == 1].set_index("old_code")["rank"].reindex(best.index).fillna(0)
     enough = best["score"] >= ENOUGH
-    clear = best["score"] - second >= CLEAR
+    clear = best.pop("rank") - second >= CLEAR
     best["status"] = "unmatched"
     best.loc[enough, "status"] = "ambiguous"
     best.loc[enough & clear, "status"] = "matched"

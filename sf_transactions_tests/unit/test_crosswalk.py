@@ -61,6 +61,15 @@ def test_where_two_new_codes_come_out_alike_none_is_guessed():
     assert "A (" in found["candidates"] and "B (" in found["candidates"]
 
 
+def test_a_code_that_was_there_before_stands_for_itself_and_gives_way_to_one_that_was_not():
+    stays = {"sub_object_code": "STAYS"}
+    found = types({"sub_object_code": "OLD"}, stays, NEW | stays, NEW | {"sub_object_code": "NEW"})
+    assert row(found, "sub_object", "OLD")["new_code"] == "NEW"
+    assert row(found, "sub_object", "STAYS")["new_code"] == "STAYS"
+    alone = types({"sub_object_code": "OLD"}, stays, NEW | stays)
+    assert row(alone, "sub_object", "OLD")["new_code"] == "STAYS"
+
+
 def test_what_has_no_counterpart_is_listed_and_counted():
     lost = {"character": "Gone", "character_code": "999", "sub_object": "Gone", "sub_object_code": "999999"}
     found = types({"spending": -300}, NEW, lost | {"object": "Gone", "object_code": "999"})
