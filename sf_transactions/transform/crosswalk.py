@@ -2,8 +2,8 @@
 
 Every old code is compared with the new ones that share something with it. What they share bears witness, and a witness
 may err: the score is the probability that not all of them do, if each is right as often as `WITNESSES` says. A
-similar label alone never suffices, and where two new codes come out alike, none is taken. A new code that was there before
-stands for itself first, and gives way to one that comes out alike and was not.
+similar label alone never suffices, and where two new codes come out alike, none is taken. A new code that was there
+before stands for itself first, and gives way to one that comes out alike and was not.
 """
 
 import functools

@@ -78,7 +78,7 @@ def unloaded(loaded, tables) -> dict[str, bytes]:
 
 
 def test_a_rebuild_after_everything_was_dropped_unloads_byte_for_byte_the_same(loaded, portal):
-    """All data is in S3; the log of the runs is not: `load` tells of the rebuild alone, and `load_receipt` of no run."""
+    """All data is in S3; the log of runs is not: `load` tells of the rebuild alone, and `load_receipt` of no run."""
     assert loaded.run(portal.url, *YEARS).success
     tables = [table for table in (*TABLES, PUBLICATION) if loaded.query(f"select 1 from {table.qualified} limit 1")]
     assert set(STAR) < set(tables)
