@@ -47,8 +47,10 @@ class Plan:
         wide = max(len(action.resource) for action in self.actions)
         lines = [f"AWS account {self.account}, region {self.region}"]
         lines += [f"{action.sign} {action.resource:<{wide}}  {action.reason}" for action in self.actions]
-        lines += ["", f"Costs a month, used or not (list prices of {prices.DATED}, {prices.REGION})"]
+        lines += ["", f"Costs (list prices of {prices.DATED}, {prices.REGION})"]
         lines += [f"  {cost.what:<{wide}}  {cost.told}" for cost in self.costs]
+        if (idle := prices.idle(self.costs)) is not None:
+            lines += [f"  {'together, used or not':<{wide}}  ${idle:,.2f} per month"]
         lines += ["", f"IAM actions needed: {len(self.permissions)}; `sf-transactions permissions` prints the policies"]
         return [*lines, *self._actions_by_service(), "", self._told()]
 
@@ -79,6 +81,7 @@ class Plan:
                 "prices_of": prices.DATED,
                 "region": prices.REGION,
                 "currency": "USD",
+                "used_or_not": str(idle) if (idle := prices.idle(self.costs)) is not None else None,
                 "items": [
                     {
                         "what": cost.what,

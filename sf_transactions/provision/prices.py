@@ -3,7 +3,7 @@
 AWS changes prices and they differ by region: this is for orders of magnitude. https://calculator.aws has today's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -42,6 +42,12 @@ class Cost:
         if self.amount is None:
             return f"our table has no price for it, per {self.per}"
         return f"${self.amount:,.{2 if self.amount >= 1 else 3}f} per {self.per}"
+
+
+def idle(found: Iterable[Cost]) -> Decimal | None:
+    """US dollars a month of what costs whether it is used or not; None where one of these has no price."""
+    amounts = [cost.amount for cost in found if cost.per == "month"]
+    return None if None in amounts else sum(filter(None, amounts), Decimal(0))
 
 
 def costs(want: Desired) -> Iterator[Cost]:

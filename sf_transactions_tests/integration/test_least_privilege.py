@@ -1,6 +1,7 @@
 """With S3 enforcing policies, each role can do its job and nothing else."""
 
 import contextlib
+import json
 
 import boto3
 import pytest
@@ -8,6 +9,9 @@ import requests
 from botocore.exceptions import ClientError
 
 from sf_transactions.provision.apply import provision
+from sf_transactions.provision.plan import prepared
+from sf_transactions.provision.policies import redshift_trust
+from sf_transactions.provision.running import run_document
 from sf_transactions_tests.integration.moto_aws import city_books, moto_aws, quiet
 
 PLACE = {"CreateBucketConfiguration": {"LocationConstraint": "us-west-2"}}
@@ -23,6 +27,15 @@ def enforced(url: str):
         requests.post(f"{url}/moto-api/reset-auth", data=b"Infinity", timeout=10).raise_for_status()
 
 
+def runner(settings) -> str:
+    """A role that may do what the policy of a run allows."""
+    iam = boto3.client("iam")
+    _, want, _ = prepared(settings)
+    role = iam.create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(redshift_trust()))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="runner", PolicyName="run", PolicyDocument=json.dumps(run_document(want)))
+    return role
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Two buckets, and in ours two prefixes of which one is the project's; clients that act as each role."""
@@ -34,7 +47,8 @@ def place(tmp_path_factory):
         for bucket, key in (("city-books", "books/a"), ("city-books", "private/a"), ("others", "books/a")):
             s3.put_object(Bucket=bucket, Key=key, Body=b"x")
         as_role = {}
-        for name, arn in (("transfer", made.transfer_role_arn), ("redshift", made.redshift_role_arn)):
+        roles = {"transfer": made.transfer_role_arn, "redshift": made.redshift_role_arn, "run": runner(settings)}
+        for name, arn in roles.items():
             given = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
             as_role[name] = boto3.client(
                 "s3",
@@ -60,6 +74,7 @@ ATTEMPTS = {
 ALLOWED = {
     "transfer": {("read", OURS), ("write", OURS), ("delete", OURS), ("list", OURS)},
     "redshift": {("read", OURS), ("list", OURS)},
+    "run": {("read", OURS), ("write", OURS), ("delete", OURS), ("list", OURS)},
 }
 
 

@@ -168,6 +168,7 @@ def test_the_plan_tells_reasons_costs_and_permissions(settings):
     assert lines[1].split() == ["+", "bucket", "city-books", "not", "there"]
     assert any("SFTP server, even when stopped" in line and "$219.00 per month" in line for line in lines)
     assert any("cluster, 1 ra3.large" in line for line in lines)
+    assert any("together, used or not" in line and "$615.39 per month" in line for line in lines)
     assert lines[-1] == "10 to create"
     told = plan(settings).as_json()
     needed = sorted(action.split(":") for action in told["iam_actions"])
@@ -179,6 +180,9 @@ def test_the_plan_tells_reasons_costs_and_permissions(settings):
     assert told["changes"] is True and len(told["actions"]) == 10
     assert "transfer:CreateServer" in told["iam_actions"]
     assert {item["what"] for item in told["monthly_costs"]["items"]} >= {"bucket, storage"}
+    assert told["monthly_costs"]["used_or_not"] == "615.390"
+    unknown = plan(replace(settings, redshift_node_type="ra3.huge"))
+    assert unknown.as_json()["monthly_costs"]["used_or_not"] is None and "together" not in " ".join(unknown.lines())
 
 
 def test_what_a_run_misses_names_the_command_that_makes_it(settings):
