@@ -70,10 +70,10 @@ def permissions() -> None:
     import json
 
     from sf_transactions.provision.permissions import documents
-    from sf_transactions.provision.plan import prepared
+    from sf_transactions.provision.plan import without_keys
     from sf_transactions.provision.running import run_document
 
-    _, want, _ = prepared(Settings.from_environ())
+    _, want = without_keys(Settings.from_environ())
     click.echo(json.dumps({**documents(want), "sf-transactions-run": run_document(want)}, indent=2))
 
 

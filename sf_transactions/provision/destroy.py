@@ -1,21 +1,19 @@
 """Tears down what carries this project's tag, and nothing else; ends with an audit of what is left."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sf_transactions.provision import stack
-from sf_transactions.provision.aws import Aws, connect
+from sf_transactions.provision.aws import Aws
 from sf_transactions.provision.bucket import Bucket
 from sf_transactions.provision.cluster import Cluster
-from sf_transactions.provision.desired import Desired, desired
+from sf_transactions.provision.desired import Desired
 from sf_transactions.provision.errors import ProvisionError, explained
+from sf_transactions.provision.plan import without_keys
 from sf_transactions.provision.resource import Resource
 from sf_transactions.provision.serverless import Namespace, Workgroup
 from sf_transactions.settings import Settings
-
-# A teardown needs neither of these, so that it does not ask for them.
-NO_CIDR, NO_KEY = "127.0.0.1/32", ""
 
 
 @dataclass(frozen=True)
@@ -29,15 +27,9 @@ class Keep:
 NOTHING = Keep()
 
 
-def _prepared(settings: Settings, say: Callable[[str], object]) -> tuple[Aws, Desired]:
-    aws = connect(settings, say)
-    settings = replace(settings, redshift_cidr=settings.redshift_cidr or NO_CIDR)
-    return aws, desired(settings, aws.account, aws.region, NO_KEY, aws.partition)
-
-
 def preview(settings: Settings, keep: Keep = NOTHING) -> list[str]:
     """What a teardown would delete, a line each, in its order. Changes nothing."""
-    aws, want = _prepared(settings, lambda line: None)
+    aws, want = without_keys(settings)
     with explained("what is there"):
         found = list(stack.owned(aws, want))
         return [_previewed(resource, keep) for resource in found]
@@ -59,7 +51,7 @@ def teardown(settings: Settings, say: Callable[[str], object], keep: Keep = NOTH
     A resource of our name without our tag is not touched, and one that AWS will not delete does not keep the others,
     which cost money, from being deleted. What was left is raised as one ProvisionError at the end.
     """
-    aws, want = _prepared(settings, say)
+    aws, want = without_keys(settings, say)
     left: dict[str, str] = {}
     for resource in _steps(aws, want, left):
         if keep.bucket and isinstance(resource, Bucket):

@@ -1,7 +1,7 @@
 """The plan: what AWS lacks, has otherwise than it should be, or has too much, as actions that do it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -18,6 +18,7 @@ from sf_transactions.provision.resource import Resource
 from sf_transactions.provision.sftp import server_id
 from sf_transactions.settings import Settings
 
+NO_CIDR, NO_KEY = "127.0.0.1/32", ""
 WIDTH = 100  # columns of a list that is wrapped
 
 
@@ -114,6 +115,14 @@ def prepared(settings: Settings, say: Callable[[str], object] = lambda line: Non
         _refuse_a_second_home(aws, settings)
     keys = ensure_keys(settings.home)
     return aws, desired(settings, aws.account, aws.region, keys.client_public, aws.partition), keys
+
+
+def without_keys(settings: Settings, say: Callable[[str], object] = lambda line: None) -> tuple[Aws, Desired]:
+    """The account and the desired state for what needs neither keys nor the addresses of clients, and so does not ask
+    for them: a teardown, and the policies."""
+    aws = connect(settings, say)
+    settings = replace(settings, redshift_cidr=settings.redshift_cidr or NO_CIDR)
+    return aws, desired(settings, aws.account, aws.region, NO_KEY, aws.partition)
 
 
 def _refuse_a_second_home(aws: Aws, settings: Settings) -> None:

@@ -1,3 +1,4 @@
+import json
 import re
 import socket
 from dataclasses import replace
@@ -5,7 +6,9 @@ from dataclasses import replace
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
+from sf_transactions.cli import main
 from sf_transactions.provision.apply import provision
 from sf_transactions.provision.errors import NotProvisioned, ProvisionError, explained
 from sf_transactions.provision.lookup import redshift_endpoint, redshift_role_arn, sftp_endpoint
@@ -205,6 +208,17 @@ def test_a_second_home_without_keys_does_not_take_the_server_over(settings, tmp_
         provision(second, quiet)
     assert not (tmp_path / "second" / "keys").exists()
     assert not plan(settings).changes
+
+
+def test_the_policies_are_printed_on_a_machine_that_has_no_keys_and_makes_none(settings, monkeypatch, tmp_path):
+    provision(settings, quiet)
+    for name, value in {"SF_TRANSACTIONS_HOME": str(tmp_path / "other"), "S3_BUCKET": "city-books"}.items():
+        monkeypatch.setenv(name, value)
+    printed = CliRunner().invoke(main, ["permissions"])
+    assert printed.exit_code == 0, printed.output
+    names = {"sf-transactions-provision-access", "sf-transactions-provision-data", "sf-transactions-run"}
+    assert json.loads(printed.output).keys() == names
+    assert not (tmp_path / "other").exists()
 
 
 def test_keys_are_two_and_private(settings):
