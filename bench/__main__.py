@@ -73,6 +73,8 @@ def targets(once: inputs.Input, ten: inputs.Input) -> list[Target]:
             0.5,
             at_least=True,
         ),
+        Target("load / DuckDB reading the same files", lambda m: m.wall("load") / m.wall(floors[3]), 3.0),
+        Target("memory of a load, client and SQL endpoint together, MB", lambda m: m.megabytes("load"), 500),
         Target(
             "whole run / (its floors + an empty job of as many assets)",
             lambda m: m.wall("whole run") / m.wall(*floors, "empty job"),

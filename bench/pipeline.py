@@ -28,6 +28,7 @@ def whole(once: Input, ten: Input, scratch: Path, rounds: int) -> Measured:
             yield "OpenSSH sftp of the same files", _openssh(environment, star)
             yield "upload", _upload(environment, star)
             yield "DuckDB reading the same files", work("duckdb_read", star)
+            yield "load", _load(environment, scratch / f"load-{number}.duckdb")
             _restate(process)
             yield "refresh of one year", _materialize(environment, "sf_transactions", RESTATED, RESTATED)
             yield "empty job", _materialize(environment, "bench.empty", years[0], years[-1])
@@ -53,6 +54,19 @@ def _standins(home: Path, url: str) -> Iterator[dict[str, str]]:
         yield os.environ | {name: shlex.split(value)[0] for name, value in settings} | {"DATASF_BASE_URL": url}
     finally:
         subprocess.run([*program, "down"], env=os.environ | chosen, check=True)
+
+
+def _load(environment: Mapping[str, str], file: Path) -> Took:
+    """The files of the star from S3 into an empty warehouse, over an SQL endpoint in a process of its own."""
+    words = [sys.executable, "-m", "bench.endpoint", str(file)]
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as endpoint:
+        assert endpoint.stdout
+        port = endpoint.stdout.readline().strip()
+        try:
+            home = environment["SF_TRANSACTIONS_HOME"]
+            return work("load", home, str(endpoint.pid), environment={**environment, "REDSHIFT_PORT": port})
+        finally:
+            endpoint.communicate()
 
 
 def _restate(process: subprocess.Popen[str]) -> None:

@@ -39,10 +39,10 @@ def command(words: Sequence[str | os.PathLike], environment: Mapping[str, str] |
     return Took(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6)
 
 
-def work(name: str, *arguments: str | os.PathLike) -> Took:
+def work(name: str, *arguments: str | os.PathLike, environment: Mapping[str, str] | None = None) -> Took:
     """What the work `name` of `bench.works` took after its imports; memory is that of the whole process."""
     words = [sys.executable, "-m", "bench.works", name, *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     return Took(**json.loads(done.stdout.splitlines()[-1]))

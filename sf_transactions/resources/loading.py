@@ -167,7 +167,6 @@ def empty(connection: "redshift_connector.Connection") -> None:
 
 def _replace_table(connection: "redshift_connector.Connection", table: Table, load: Load) -> int:
     staging = f"staging_{table.name}"
-    execute(connection, f"DROP TABLE IF EXISTS {staging}")
     execute(connection, f"CREATE TEMP TABLE {staging} (LIKE {table.qualified})")
     try:
         execute(connection, copy_statement(staging, table, load))
@@ -181,7 +180,9 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
         _refuse_stale(connection, table, staging, load)
     for statement in _exchange(table, staging, load.fiscal_years):
         execute(connection, statement)
-    return int(fetch(connection, f"select count(*) as n from {staging}")["n"][0])
+    rows = int(fetch(connection, f"select count(*) as n from {staging}")["n"][0])
+    execute(connection, f"DROP TABLE {staging}")
+    return rows
 
 
 def _replace_publication(connection: "redshift_connector.Connection", load: Load) -> None:

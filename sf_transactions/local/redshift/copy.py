@@ -69,7 +69,7 @@ def run(
             continue
         try:
             content = source.unzip(content) if "gzip" in given else content
-            total += _insert(cursor, table, columns, rows.read(url, content, columns, how))
+            total += sum(_insert(cursor, table, columns, some) for some in rows.read(url, content, columns, how))
         except source.BadFile as error:
             raise CopyFailed(name, catalog.LoadError(url, 0, None, 1224, str(error))) from None
         except rows.Fault as error:

@@ -6,7 +6,7 @@ The fast way checks whole columns with Arrow. Only a file that fails is read aga
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -16,6 +16,9 @@ from sf_transactions.local.redshift.errors import not_supported
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+BYTES_AT_ONCE = 8 << 20  # of a file that are in memory as texts
 
 
 @dataclass(frozen=True)
@@ -54,19 +57,21 @@ _PATTERNS = {
 }
 
 
-def read(name: str, content: bytes, columns: Sequence[Target], how: Format) -> "pa.Table":
-    """The rows as texts, with null where COPY loads NULL. Raises Fault."""
+def read(name: str, content: bytes, columns: Sequence[Target], how: Format) -> "Iterator[pa.Table]":
+    """The rows as texts, some at a time, with null where COPY loads NULL. Raises Fault."""
     import pyarrow as pa
     import pyarrow.csv
 
-    body = _without_header(content, how.header)
-    _check_quotes(name, content, body, how)
-    if not body:
-        return pa.table({column.name: pa.array([], pa.string()) for column in columns})
+    start = _behind_header(content, how.header)
+    _check_quotes(name, content, start, how)
+    if start == len(content):
+        return
     try:
-        found = pyarrow.csv.read_csv(
-            io.BytesIO(body),
-            read_options=pyarrow.csv.ReadOptions(column_names=[column.name for column in columns]),
+        found = pyarrow.csv.open_csv(
+            pa.BufferReader(pa.py_buffer(content).slice(start)),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=[column.name for column in columns], block_size=BYTES_AT_ONCE
+            ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=how.delimiter, quote_char=how.quote, newlines_in_values=True, ignore_empty_lines=False
             ),
@@ -77,35 +82,37 @@ def read(name: str, content: bytes, columns: Sequence[Target], how: Format) -> "
                 quoted_strings_can_be_null=False,
             ),
         )
+        for batch in found:
+            some = pa.Table.from_batches([batch])
+            texts = {column.name: _fitted(some[column.name], column, how) for column in columns}
+            if any(text is None for text in texts.values()):
+                raise Fault(first_fault(name, content, columns, how, "a value does not fit its column"))
+            yield pa.table(texts)
     except pa.ArrowInvalid as error:
         raise Fault(first_fault(name, content, columns, how, str(error))) from None
-    texts = {column.name: _fitted(found[column.name], column, how) for column in columns}
-    if any(text is None for text in texts.values()):
-        raise Fault(first_fault(name, content, columns, how, "a value does not fit its column"))
-    return pa.table(texts)
 
 
-def _without_header(content: bytes, lines: int) -> bytes:
+def _behind_header(content: bytes, lines: int) -> int:
+    """Where the rows begin, behind so many lines."""
     start = 0
     for _ in range(lines):
         end = content.find(b"\n", start)
         if end < 0:
-            return b""
+            return len(content)
         start = end + 1
-    return content[start:]
+    return start
 
 
-def _check_quotes(name: str, content: bytes, body: bytes, how: Format) -> None:
+def _check_quotes(name: str, content: bytes, start: int, how: Format) -> None:
     """Arrow is lenient about quotes within a value and after one, and about one that is never closed."""
     quote, delimiter = re.escape(how.quote.encode()), re.escape(how.delimiter.encode())
-    if how.quote.encode() not in body:
+    if content.find(how.quote.encode(), start) < 0:
         return
     value = rb"(?:%b[^%b]*+(?:%b%b[^%b]*+)*+%b|[^%b%b\r\n]*+)" % (*(quote,) * 7, delimiter)
-    found = re.match(rb"(?:%b(?:%b|\r?\n|\Z))*+" % (value, delimiter), body)
-    end = found.end() if found else 0
-    if end < len(body):
-        line = content[: len(content) - len(body) + end].count(b"\n") + 1
-        raise Fault(LoadError(name, line, None, *_QUOTE))
+    found = re.compile(rb"(?:%b(?:%b|\r?\n|\Z))*+" % (value, delimiter)).match(content, start)
+    end = found.end() if found else start
+    if end < len(content):
+        raise Fault(LoadError(name, content[:end].count(b"\n") + 1, None, *_QUOTE))
 
 
 def pattern(column: Target) -> str:
@@ -162,8 +169,7 @@ def first_fault(name: str, content: bytes, columns: Sequence[Target], how: Forma
         line = content[: error.start].count(b"\n") + 1
         bad = content[error.start : error.end].hex()
         return LoadError(name, line, None, 1220, f"String contains invalid or unsupported UTF8 codepoints: 0x{bad}")
-    start = len(content) - len(_without_header(content, how.header))
-    body = content[start:].decode("utf-8")
+    body = content[_behind_header(content, how.header) :].decode("utf-8")
     lines = text.count("\n") - body.count("\n")
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=how.delimiter, quotechar=how.quote, strict=True)
     line = lines + 1
