@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 SAMPLE = 20  # failing rows shown
+FIRST = "first: "  # before the failing row that a result tells in words
 RUNS = 5  # last runs whose findings are told
 
 
@@ -54,7 +55,7 @@ def result(
         if "row" in failing:  # what the row holds is in the sample
             told = told[[column for column in ("column", "check", "value", "row") if column in told]]
         first = ", ".join(f"{column} {value}" for column, value in told.items())
-        description = f"{count:,} {'row fails' if count == 1 else 'rows fail'}, first: {first}"
+        description = f"{count:,} {'row fails' if count == 1 else 'rows fail'}, {FIRST}{first}"
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name,

@@ -112,7 +112,8 @@ def _observed(evaluation) -> str:
     share = checks.figure(evaluation, "failing_share")
     counted = f"{rows or 0:,} of {of:,} fail ({share:.2%})" if of else f"{rows or 0:,} fail"
     found = checks.figure(evaluation, "found")
-    told = (counted, f"{found:,} found in all" if found else "", evaluation.description)
+    _, _, first = (evaluation.description or "").partition(checks.FIRST)
+    told = (counted, f"{found:,} found in all" if found else "", f"{checks.FIRST.capitalize()}{first}" if first else "")
     return ". ".join(text for text in told if text)
 
 

@@ -102,7 +102,7 @@ def _history(name: str, runs: Sequence[Evaluation]) -> str:
         return "0 in the last run" if len(runs) == 1 else f"0 in each of the last {len(runs)} runs"
     trend = " → ".join(f"{count:,}" for count in counted) + (" failing" if runs[0].found is None else " found")
     rows = [
-        {"run": run.when, "result": "passed" if run.passed else "did not", "failing": run.failing}
+        {"run": run.when, "result": "passed" if run.passed else "did not pass", "failing": run.failing}
         | ({} if run.found is None else {"found": run.found})
         for run in runs
     ]

@@ -234,6 +234,7 @@ def test_axe_finds_no_violation_on_the_quality_page(tmp_path, chromium, scheme, 
     for disclosure in opened.locator("summary").all():
         disclosure.press("Enter")
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.get_by_role("columnheader", name="pair").first.is_visible(), "a table of failing rows stays a table"
     found = Axe().run(opened, options={"runOnly": {"type": "tag", "values": WCAG}})
     assert found.violations_count == 0, found.generate_report()
     context.close()

@@ -91,7 +91,7 @@ def test_after_a_run_that_failed_the_page_says_why(tmp_path):
         states = write_quality(instance, dg.Definitions([fund]).resolve_asset_graph(), Home(path=str(tmp_path)))
     assert states == {"failed": 1, "not run": 1}
     words = read((tmp_path / "quality.html").read_text(encoding="utf-8")).text
-    assert "1 of 4 fail (25.00%). 1 row fails, first: fund Trust" in words
+    assert "1 of 4 fail (25.00%). First: fund Trust" in words
     assert "Trust" in words and "Not run" in words
 
 
