@@ -10,7 +10,7 @@ import redshift_connector
 
 from sf_transactions.ddl import read, schema_statements, views
 from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
-from sf_transactions.model import TABLES, TRANSACTION
+from sf_transactions.model import LOADED_BESIDE, TABLES, TRANSACTION
 
 CLUSTER = Cluster("books", "city", "clerk", "Secret123", ())
 DESCRIBED = "d.objoid = {0}.oid and d.objsubid = 0 and d.classoid = '{1}'::regclass"
@@ -159,6 +159,54 @@ def test_the_drivers_own_questions_are_answered(connection):
     found = cursor.get_tables(schema_pattern="report")
     assert {row[2] for row in found if row[3] == "VIEW"} == set(views())
     assert "transaction" in {row[2] for row in found if row[3] == "TABLE"}
+
+
+KEYS = """
+    select c.conname, c.contype, t.relname as on_table, rt.relname as refers_to, rn.nspname as in_schema, a.attname,
+        fa.attname as refers_to_column, c.conkey, c.*
+    from pg_catalog.pg_constraint c
+    inner join pg_catalog.pg_class t on t.oid = c.conrelid
+    inner join pg_catalog.pg_namespace n on n.oid = t.relnamespace
+    inner join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = any(c.conkey)
+    left outer join pg_catalog.pg_class rt on rt.oid = c.confrelid
+    left outer join pg_catalog.pg_namespace rn on rn.oid = rt.relnamespace
+    left outer join pg_catalog.pg_attribute fa on fa.attrelid = rt.oid and fa.attnum = any(c.confkey)
+    where n.nspname = '{}' order by c.conname, a.attnum"""
+
+
+def test_the_declared_keys_are_told_although_nobody_enforces_them(connection):
+    found = ask(connection, KEYS.format("report"))
+    primary = {(each["on_table"], each["attname"]) for each in found if each["contype"] == "p"}
+    tables = (*TABLES, *LOADED_BESIDE)
+    assert primary == {(table.name, column) for table in tables for column in table.primary_key}
+    foreign = {
+        (each["on_table"], each["attname"], each["in_schema"], each["refers_to"], each["refers_to_column"])
+        for each in found
+        if each["contype"] == "f"
+    }
+    assert foreign == {
+        (table.name, column, "report", other, column) for table in tables for column, other in table.foreign_keys
+    }
+    (member,) = {tuple(each["conkey"]) for each in found if each["conname"] == "member_pkey"}
+    assert member == (1, 2)
+
+
+def test_keys_of_every_form_are_told_and_gone_with_their_table(connection):
+    ask(connection, "create table public.parent (a int, b int primary key, unique (a))")
+    ask(connection, "create table public.child (x int references parent, y int references public.parent (a))")
+    found = {
+        each["conname"]: (each["contype"], each["attname"], each["refers_to_column"])
+        for each in ask(connection, KEYS.format("public"))
+    }
+    assert found == {
+        "parent_pkey": ("p", "b", None),
+        "parent_a_key": ("u", "a", None),
+        "child_x_fkey": ("f", "x", "b"),
+        "child_y_fkey": ("f", "y", "a"),
+    }
+    ask(connection, "insert into public.child values (77, 78)")  # which refers to nothing
+    ask(connection, "drop table public.child")
+    assert not [each for each in ask(connection, KEYS.format("public")) if each["on_table"] == "child"]
 
 
 @pytest.mark.parametrize(

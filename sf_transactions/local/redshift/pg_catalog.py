@@ -1,7 +1,8 @@
 """The tables of pg_catalog by which DBeaver and the drivers of PostgreSQL find schemas, tables, columns and types.
 
 They hold what PostgreSQL 8.0 has of them and clients ask for; OIDs of types and of the catalog itself are PostgreSQL's.
-Keys are not kept by the stand-in, so that `pg_constraint` is empty, as `pg_index` and `pg_depend` are.
+`pg_constraint` has the keys that were declared, which nothing enforces; `pg_index` and `pg_depend` are empty. The
+numbers of a key's columns can be compared by `= any(conkey)`, but not be taken one by one.
 """
 
 import re
@@ -91,9 +92,34 @@ select oid + {_FIRST} as objoid, {_CLASSES["pg_class"]} as classoid, objsubid, d
     union all select table_oid, column_index, comment from duckdb_columns() where {_OURS}
 ) where description is not null;
 create or replace view stand_in.pg_constraint as
-select 0 as oid, '' as conname, 0 as connamespace, '' as contype, false as condeferrable, false as condeferred,
-    0 as conrelid, 0 as contypid, 0 as confrelid, '' as confupdtype, '' as confdeltype, '' as confmatchtype,
-    '' as conkey, '' as confkey, '' as conbin, '' as consrc where false;
+with declared as (
+    select schema_name, schema_oid, table_name, table_oid, constraint_index,
+        string_split(regexp_extract(constraint_text, '''key:(.*)'' != ', 1), '|') as parts
+    from duckdb_constraints()
+    where constraint_type = 'CHECK' and constraint_text like '%(''key:%' and database_name = current_database()
+), numbered as (
+    select k.*, parts[1] as contype, string_split(parts[2], ',') as names, t.table_oid as other,
+        case when parts[5] = '' then p.names else string_split(parts[5], ',') end as other_names
+    from declared k
+    left join duckdb_tables() t on t.schema_name = coalesce(nullif(parts[3], ''), k.schema_name)
+        and t.table_name = parts[4] and t.database_name = current_database()
+    left join (select table_oid, string_split(parts[2], ',') as names from declared where parts[1] = 'p') p
+        on p.table_oid = t.table_oid
+), columns as (select table_oid, column_name, column_index::smallint as number from duckdb_columns() where {_OURS})
+select {_FIRST} + table_oid * 1000 + constraint_index as oid,
+    table_name || case contype when 'p' then '' else '_' || array_to_string(names, '_') end
+        || case contype when 'p' then '_pkey' when 'u' then '_key' else '_fkey' end as conname,
+    schema_oid + {_FIRST} as connamespace, contype, false as condeferrable, false as condeferred,
+    table_oid + {_FIRST} as conrelid, 0 as contypid, coalesce(other + {_FIRST}, 0) as confrelid,
+    case contype when 'f' then 'a' else ' ' end as confupdtype,
+    case contype when 'f' then 'a' else ' ' end as confdeltype,
+    case contype when 'f' then 'u' else ' ' end as confmatchtype,
+    (select list(number order by list_position(names, column_name)) from columns
+        where columns.table_oid = numbered.table_oid and list_contains(names, column_name)) as conkey,
+    (select list(number order by list_position(other_names, column_name)) from columns
+        where columns.table_oid = numbered.other and list_contains(other_names, column_name)) as confkey,
+    null::varchar as conbin, null::varchar as consrc
+from numbered;
 create or replace view stand_in.svv_external_schemas as
 select 0 as esoid, 0 as eskind, '' as schemaname, 0 as esowner, '' as databasename, '' as esoptions where false;
 create or replace view stand_in.pg_index as

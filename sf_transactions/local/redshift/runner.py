@@ -119,7 +119,7 @@ class Runner:
             return [(statement.setting[0], "VARCHAR")]
         described = self._cursor.execute(f"DESCRIBE {statement.sql}", list(parameters) or None).fetchall()
         for name, kind, *_ in described:
-            if kind.startswith(("STRUCT", "MAP", "UNION")) or kind.endswith("]"):
+            if kind.startswith(("STRUCT", "MAP", "UNION")) or (kind.endswith("]") and kind != KEY):
                 raise not_supported(f"a row or an array as the value of column {name}")
         return [(row[0], row[1]) for row in described]
 
@@ -282,3 +282,4 @@ class Runner:
 
 
 ROWS_AT_ONCE = 2000
+KEY = "SMALLINT[]"  # the numbers of a key's columns in pg_constraint, the only arrays there are

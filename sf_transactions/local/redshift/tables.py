@@ -1,9 +1,11 @@
 """CREATE TABLE: Redshift's attributes of tables and columns are checked and left out; what it enforces is kept.
 
-Kept are NOT NULL, DEFAULT and the limit of a text in bytes (a CHECK). Keys are not enforced, as in Redshift.
+Kept are NOT NULL, DEFAULT and the limit of a text in bytes (a CHECK). Keys are not enforced, as in Redshift; a CHECK
+that always holds keeps what was declared, for `pg_constraint`.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp, tokens
@@ -42,6 +44,7 @@ class NewTable:
     like_defaults: bool = False
     temporary: bool = False
     if_not_exists: bool = False
+    keys: list[str] = field(default_factory=list)  # a CHECK for each
     references: list[str] = field(default_factory=list)  # tables that must be there
 
 
@@ -162,20 +165,27 @@ def _columns(columns: str, new: NewTable) -> tuple[set[str], list[str]]:
             if name not in known:
                 raise SqlError("42703", f'column "{name}" named in key does not exist')
         if isinstance(key, exp.PrimaryKey):
-            filled |= names
-        _reference(key.args.get("reference"), new)
-    return known, [_column(definition, filled, new) for definition in definitions]
+            filled |= set(names)
+        kind = "p" if isinstance(key, exp.PrimaryKey) else "f" if isinstance(key, exp.ForeignKey) else "u"
+        _keep(new, kind, names, key.args.get("reference"))
+    return known, [*(_column(definition, filled, new) for definition in definitions), *new.keys]
 
 
-def _key_names(key: exp.Expr) -> set[str]:
+def _key_names(key: exp.Expr) -> list[str]:
     columns = key.this.expressions if isinstance(key, exp.UniqueColumnConstraint) else key.expressions
-    return {column.name.lower() for column in columns}
+    return [column.name.lower() for column in columns]
 
 
-def _reference(reference: exp.Expr | None, new: NewTable) -> None:
+def _keep(new: NewTable, kind: str, columns: Sequence[str], reference: exp.Expr | None = None) -> None:
+    """Notes a key: its kind as `pg_constraint.contype` has it, its columns, the table and the columns it refers to."""
+    parts = [kind, ",".join(columns), "", "", ""]
     table = reference.find(exp.Table) if reference else None
-    if table:
+    if reference and table:
         new.references.append(generate(normalise(table.copy())))
+        named = reference.this.expressions if isinstance(reference.this, exp.Schema) else []
+        parts[2:] = [table.db.lower(), table.name.lower(), ",".join(column.name.lower() for column in named)]
+    kept = exp.Literal.string(f"key:{'|'.join(parts)}").sql(dialect="duckdb")
+    new.keys.append(f"CHECK ({kept} <> '')")
 
 
 def _column(column: exp.ColumnDef, filled: set[str], new: NewTable) -> str:
@@ -193,12 +203,15 @@ def _column(column: exp.ColumnDef, filled: set[str], new: NewTable) -> str:
             empty = empty and bool(rule.args.get("allow_null"))
         elif isinstance(rule, exp.PrimaryKeyColumnConstraint):
             empty = False
+            _keep(new, "p", [column.name.lower()])
         elif isinstance(rule, exp.DefaultColumnConstraint):
             check(rule)
             default = f" {generate(normalise(rule))}"
         elif isinstance(rule, exp.Reference):
-            _reference(rule, new)
-        elif not isinstance(rule, exp.UniqueColumnConstraint):
+            _keep(new, "f", [column.name.lower()], rule)
+        elif isinstance(rule, exp.UniqueColumnConstraint):
+            _keep(new, "u", [column.name.lower()])
+        else:
             raise not_supported(constraint.sql(dialect="redshift"))
     limit = f" CHECK (strlen({name}) <= {size})" if size else ""
     return f"{name} {kind}{default}{'' if empty else ' NOT NULL'}{limit}"

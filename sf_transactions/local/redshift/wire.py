@@ -19,7 +19,7 @@ AT_ONCE = 1 << 16  # bytes that are read, and for which memory is taken, at a ti
 _TYPES = {
     "BOOLEAN": (16, 1), "TINYINT": (21, 2), "SMALLINT": (21, 2), "INTEGER": (23, 4), "BIGINT": (20, 8),
     "FLOAT": (700, 4), "DOUBLE": (701, 8), "DATE": (1082, 4), "TIMESTAMP": (1114, 8),
-    "TIMESTAMP WITH TIME ZONE": (1184, 8), "HUGEINT": (1700, -1),
+    "TIMESTAMP WITH TIME ZONE": (1184, 8), "HUGEINT": (1700, -1), "SMALLINT[]": (1005, -1),
 }  # fmt: skip
 _VARCHAR = (1043, -1)
 
@@ -204,6 +204,8 @@ def value_text(value: Any) -> str:
     if isinstance(value, datetime.datetime):
         written = value.isoformat(" ")
         return written.removesuffix(":00") if value.tzinfo else written
+    if isinstance(value, list):
+        return f"{{{','.join(map(value_text, value))}}}"
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return str(value)
