@@ -1,6 +1,6 @@
 """redshift/*: the star in the warehouse, schema `report`, all five tables in one transaction."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
@@ -108,14 +108,11 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
     with tried_again(context), warehouse.connect() as connection:
         loading.make_schema(connection)
         stands = loading.begin(connection, load)
-        results = _written(context, connection, load, expected, stands)
+        results, counts = _written(context, connection, load, expected, stands)
         if stands and not all(result.passed for result in results):
             context.log.warning("this load was committed before, but its rows were changed since: it is loaded again")
             stands = False
-            results = _written(context, connection, load, expected, stands)
-        counts = {
-            table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in TABLES
-        }
+            results, counts = _written(context, connection, load, expected, stands)
         if all(result.passed for result in results):
             commit(connection)
             if not stands:
@@ -139,13 +136,16 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
     )
 
 
-def _written(context, connection, load: loading.Load, expected, stands: bool) -> list[dg.AssetCheckResult]:
-    """Writes the load, unless it stands, and compares what the warehouse holds then."""
+def _written(
+    context, connection, load: loading.Load, expected, stands: bool
+) -> tuple[list[dg.AssetCheckResult], dict[Table, int]]:
+    """Writes the load, unless it stands, and compares what the warehouse holds then. Also gives the rows by table."""
     if stands:
         context.log.info("this load was committed before: nothing is loaded twice")
     for name, copied in loading.write(connection, load, stands).items():
         context.log.info("%s: %d rows copied", name, copied)
-    return list(_compare(connection, load.fiscal_years, expected))
+    counts = {table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in TABLES}
+    return list(_compare(connection, load.fiscal_years, expected, counts)), counts
 
 
 def load_id_of(home: Home, years: Iterable[str]) -> str:
@@ -187,8 +187,8 @@ def _manifest(home: Home, table: Table, years) -> str:
     return receipt["manifest"]
 
 
-def _compare(connection, years, expected) -> Iterator[dg.AssetCheckResult]:
-    """What must hold before COMMIT, each as the result of a check."""
+def _compare(connection, years, expected, counts: Mapping[Table, int]) -> Iterator[dg.AssetCheckResult]:
+    """What must hold before COMMIT, each as the result of a check. `counts` are the rows of each table."""
     import pandas as pd
 
     fact = redshift_key(TRANSACTION)
@@ -197,14 +197,15 @@ def _compare(connection, years, expected) -> Iterator[dg.AssetCheckResult]:
     yield checks.result(fact, "control_totals", differing, of=len(expected))
     dangling = pd.Series(loading.dangling_ids(connection), name="rows").rename_axis("dimension").reset_index()
     dangling.attrs["rows"] = int(dangling["rows"].sum())
-    yield checks.result(fact, "dimensions_found", dangling[dangling["rows"] > 0])
+    yield checks.result(fact, "dimensions_found", dangling[dangling["rows"] > 0], of=counts[TRANSACTION])
     for table in UNIQUE:
-        yield checks.result(redshift_key(table), _unique(table), loading.duplicated_ids(connection, table))
-    yield checks.result(REDSHIFT_CODES, "published_codes_found", loading.without_published_codes(connection))
+        duplicated = loading.duplicated_ids(connection, table)
+        yield checks.result(redshift_key(table), _unique(table), duplicated, of=counts[table])
+    lost = loading.without_published_codes(connection)
+    yield checks.result(REDSHIFT_CODES, "published_codes_found", lost, of=counts[TRANSACTION])
     for dimension in CODED_DIMENSIONS:
-        yield checks.result(
-            redshift_key(dimension.table), "many_to_one", loading.names_with_several_codes(connection, dimension)
-        )
+        several = loading.names_with_several_codes(connection, dimension)
+        yield checks.result(redshift_key(dimension.table), "many_to_one", several, of=counts[dimension.table])
 
 
 assets = [redshift_tables]

@@ -21,11 +21,13 @@ from sf_transactions.settings import Settings, env_name
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did. `errors` are the distinct root causes of its failed steps; `told` is all it logged."""
+    """What a run did. `errors` are the distinct root causes of its failed steps; `shares` are those of the rows that
+    failed, of the checks that tell one; `told` is all it logged."""
 
     success: bool
     errors: set[str]
     checks: dict[str, bool]
+    shares: dict[str, object]
     materialized: dict[str, dict[str, object]]
     told: str
 
@@ -102,12 +104,18 @@ class Pipeline:
 
 def outcome(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> Run:
     failed = [event for event in result.all_events if event.is_step_failure]
+    evaluations = {
+        f"{check.asset_key.to_user_string()}:{check.check_name}": check
+        for check in result.get_asset_check_evaluations()
+    }
     return Run(
         result.success,
         {_root(event.step_failure_data.error) for event in failed},
+        {name: check.passed for name, check in evaluations.items()},
         {
-            f"{check.asset_key.to_user_string()}:{check.check_name}": check.passed
-            for check in result.get_asset_check_evaluations()
+            name: check.metadata["failing_share"].value
+            for name, check in evaluations.items()
+            if "failing_share" in check.metadata
         },
         {
             event.asset_key.to_user_string(): {

@@ -66,6 +66,8 @@ def test_a_load_whose_rows_were_changed_since_is_loaded_again(loaded, portal):
     run = loaded.run(portal.url, *YEARS, select=LOADING)
     assert run.success, run.errors
     assert "loaded again" in run.told
+    assert run.shares.keys() == run.checks.keys()  # every check of the warehouse tells of how many rows
+    assert set(run.shares.values()) == {0}
     assert loaded.state() == before
 
 
