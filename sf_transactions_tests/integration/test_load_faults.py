@@ -56,6 +56,7 @@ class Turns:
     standing: int = 0
     loads_known: int = 0
     faults: int = 0
+    walked: bool = False  # at every kind of statement
 
     def warehouse(self, port: int | None = None) -> Warehouse:
         return Warehouse.from_settings(replace(self.pipeline.settings, redshift_port=str(port or self.endpoint.port)))
@@ -214,6 +215,7 @@ def test_the_endpoint_is_killed_or_the_connection_lost_at_statements_of_every_ki
         where = (BEFORE, ANSWER, KILLED, ANSWER, BEFORE, ANSWER)[turn % 6]
         with turns.fault(f"{where} at statement {number}, {statements[number - 1][:60]}"):
             struck(turns, lambda at, _, number=number, where=where: where if at == number else None)
+    turns.walked = True
 
 
 def is_commit(statement: str) -> bool:
@@ -277,7 +279,7 @@ def with_a_bad_line(content: bytes) -> bytes:
     return gzip.compress(b"".join(lines)).ljust(len(content), b"\0")
 
 
-@pytest.mark.parametrize("table", ["program", "transaction", "transaction_published"])
+@pytest.mark.parametrize("table", ["program", "transaction", "member", "transaction_published"])
 @pytest.mark.parametrize(
     ("how", "words"),
     [(missing, "does not exist"), (truncated, "the manifest says"), (with_a_bad_line, "Delimiter not found")],
@@ -398,7 +400,9 @@ def test_a_run_of_the_assets_whose_connection_is_lost_every_time_fails_and_the_n
     turns.faults += 1
 
 
-def test_so_many_faults_were_there(turns, request):
-    """Last, and only of a run of the whole file."""
-    if len([each for each in request.session.items if each.fspath == request.node.fspath]) >= 30:
-        assert turns.faults >= AT_LEAST
+def test_so_many_faults_were_there(turns):
+    """Last: of the whole file."""
+    if not turns.walked:
+        pytest.skip("said of a run of the whole file")
+    print(f"{turns.faults} faults")
+    assert turns.faults >= AT_LEAST
