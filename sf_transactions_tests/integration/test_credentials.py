@@ -130,3 +130,12 @@ def test_no_secret_is_told_by_a_run_that_fails(started, monkeypatch, caplog, cap
 def _is_text_of_ours(path: Path) -> bool:
     """Whatever a run may write: not the keys, nor the ports and the password of the stand-ins, which are 0600."""
     return not {"keys", "local", "warehouse.duckdb", "warehouse.duckdb.wal"} & set(path.parts)
+
+
+def test_a_resource_does_not_show_its_secret():
+    from sf_transactions.resources import portal
+
+    shown = repr(Warehouse(database="d", user="u", password="hunter2")) + repr(
+        portal.Portal(base_url="http://p", app_token="hunter2")
+    )
+    assert "hunter2" not in shown
