@@ -25,7 +25,7 @@ from sf_transactions.resources.transfer import Sftp, Transfer
 
 S3_CODES = dg.AssetKey(["s3", "codes"])
 S3_RAW = dg.AssetKey(["s3", "raw"])
-READ_AT_ONCE = 2  # objects that are read back at once
+AT_ONCE = 4  # files that are sent, or read back, side by side: most of it is waiting for answers
 
 
 def s3_key(table: Table) -> dg.AssetKey:
@@ -81,9 +81,7 @@ def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer
             sent, objects, listed = 0, [], ""
             for each in SENT[key][0]:
                 parts = _parts(home, each, context.partition_keys if each.part_a_year else [None])
-                for part in _not_held(parts, each, storage):
-                    _send(part.path.read_bytes(), part.sha256, part.key, session, storage)
-                    sent += 1
+                sent += _send_all(_not_held(parts, each, storage), session, storage)
                 entries = [part.entry(storage) for part in parts]
                 listed = _put_manifest(home, each, entries, context.partition_keys, session, storage)
                 objects += entries
@@ -132,16 +130,25 @@ def _parts(home: Home, table: Table, years: Sequence[str | None]) -> list[_Part]
 
 
 def _not_held(parts: Sequence[_Part], table: Table, storage: Storage) -> list[_Part]:
-    """The parts that S3 does not hold, of which those that it lists are read back, two at once."""
+    """The parts that S3 does not hold, of which those that it lists are read back."""
     standing = {listed.key for listed in storage.listed(f"{table.name}/")}
-    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         held = pool.map(lambda part: part.key in standing and storage.holds(part.key, part.bytes, part.sha256), parts)
         return [part for part, holds in zip(parts, held, strict=True) if not holds]
 
 
-def _send(content: bytes, digest: str, key: str, session: Callable[[], Sftp], storage: Storage) -> None:
-    session().put(content, f"/{key}")
-    storage.verify(key, len(content), digest)
+def _send_all(parts: Sequence[_Part], session: Callable[[], Sftp], storage: Storage) -> int:
+    """Sends these parts and reads them back. Returns how many they are."""
+    if parts:
+        sftp = session()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda part: _send(part.path, part.bytes, part.sha256, part.key, sftp, storage), parts))
+    return len(parts)
+
+
+def _send(content: bytes | Path, size: int, digest: str, key: str, sftp: Sftp, storage: Storage) -> None:
+    sftp.put(content, f"/{key}")
+    storage.verify(key, size, digest)
 
 
 def _put_manifest(home: Home, table: Table, entries, years, session: Callable[[], Sftp], storage: Storage) -> str:
@@ -150,7 +157,7 @@ def _put_manifest(home: Home, table: Table, entries, years, session: Callable[[]
     digest = hashlib.sha256(content).hexdigest()
     key = f"manifest/{table.name}/load_id={digest[:16]}.json"
     if not storage.holds(key, len(content), digest):
-        _send(content, digest, key, session, storage)
+        _send(content, len(content), digest, key, session(), storage)
     write_json(
         home.receipt(table.name),
         {"manifest": storage.url(key), "fiscal_years": list(years), "objects": entries},

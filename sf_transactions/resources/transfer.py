@@ -2,8 +2,10 @@
 
 import base64
 import contextlib
+import functools
 import io
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +28,18 @@ class OtherHostKey(TransferError):
 
 
 class Sftp:
-    """An open SFTP session."""
+    """An open SFTP session. Each thread that uses it has a channel of its own: paramiko's do not take several."""
 
-    def __init__(self, client: "paramiko.SFTPClient", where: str) -> None:
-        self._client = client
+    def __init__(self, first: "paramiko.SFTPClient", another: "Callable[[], paramiko.SFTPClient]", where: str) -> None:
+        self._channels = threading.local()
+        self._channels.client = first
+        self._another = another
         self._where = where
+
+    def _client(self) -> "paramiko.SFTPClient":
+        if not hasattr(self._channels, "client"):
+            self._channels.client = self._another()
+        return self._channels.client
 
     def put(self, content: bytes | Path, remote_path: str) -> None:
         """Stores bytes, or a local file, as a file whose size the server then confirms. Raises TransferError.
@@ -43,7 +52,7 @@ class Sftp:
         source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
         with source:
             try:
-                self._client.putfo(source, remote_path)
+                self._client().putfo(source, remote_path)
             except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
                 raise TransferError(
                     f"{self._where} did not store {remote_path}: {_reason(error)}; what stands there is not to be used"
@@ -54,7 +63,7 @@ class Sftp:
         import paramiko
 
         try:
-            self._client.remove(remote_path)
+            self._client().remove(remote_path)
         except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
             raise TransferError(f"{self._where} did not remove {remote_path}: {_reason(error)}") from None
 
@@ -92,8 +101,8 @@ class Transfer(dg.ConfigurableResource):
         pinned = _host_keys(Path(self.host_key_path))
         key = _client_key(Path(self.client_key_path))
         with contextlib.closing(paramiko.SSHClient()) as client:
-            session = self._open_pinned(client, host, port, key, pinned)
-            yield Sftp(session, f"{self.username}@{host}:{port}")
+            first = self._open_pinned(client, host, port, key, pinned)
+            yield Sftp(first, functools.partial(self._channel, client), f"{self.username}@{host}:{port}")
 
     def _open_pinned(
         self, client: "paramiko.SSHClient", host: str, port: int, key: "paramiko.PKey", pinned: "list[paramiko.PKey]"
@@ -138,7 +147,7 @@ class Transfer(dg.ConfigurableResource):
                 auth_timeout=seconds,
                 channel_timeout=seconds,
             )
-            session = client.open_sftp()
+            return self._channel(client)
         except paramiko.BadHostKeyException as error:
             raise OtherHostKey(
                 f"the SFTP server {host}:{port} shows the host key {_fingerprint(error.key)}, not the pinned "
@@ -154,9 +163,12 @@ class Transfer(dg.ConfigurableResource):
                 f"cannot reach the SFTP server {self.username}@{host}:{port}: {_reason(error)}; check SFTP_HOST and "
                 "SFTP_PORT, and that it runs (`sf-transactions plan`)"
             ) from None
+
+    def _channel(self, client: "paramiko.SSHClient") -> "paramiko.SFTPClient":
+        session = client.open_sftp()
         channel = session.get_channel()
         if channel is not None:
-            channel.settimeout(seconds)
+            channel.settimeout(self.timeout_seconds)
         return session
 
 

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncssh
@@ -131,6 +132,13 @@ def test_many_files_go_through_one_connection(endpoint, tmp_path):
     assert (endpoint.files / "19.txt").read_bytes() == b"19"
     assert (endpoint.files / "part.csv.gz").read_bytes() == b"x" * 3_000_000
     assert (endpoint.files / "empty").read_bytes() == b""
+
+
+def test_files_go_side_by_side_through_one_connection(endpoint):
+    contents = {f"/{number}.bin": bytes([number]) * (40_000 * number) for number in range(24)}
+    with endpoint.door().connect() as sftp, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: sftp.put(contents[name], name), contents))
+    assert {f"/{file.name}": file.read_bytes() for file in endpoint.files.iterdir()} == contents
 
 
 def test_a_file_is_replaced_by_the_next_of_its_name(endpoint):
