@@ -234,7 +234,9 @@ def _exchange(table: Table, staging: str, fiscal_years: Sequence[int]) -> tuple[
     if table.replaces == "keys":  # what the load does not have stays
         return f"DELETE FROM {table.qualified} USING {staging} WHERE {same}", insert
     if table.replaces == "nothing":
-        return (f"{insert} EXCEPT SELECT {columns} FROM {table.qualified}",)  # what stands, and repetitions
+        (key,) = map(quoted, table.primary_key)  # a hash of the row, so that it alone need be looked up
+        new = f"{key} NOT IN (SELECT {key} FROM {table.qualified})"
+        return (f"{insert.replace('SELECT', 'SELECT DISTINCT')} WHERE {new}",)
     return f"DELETE FROM {table.qualified}", insert
 
 

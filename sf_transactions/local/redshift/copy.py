@@ -2,7 +2,9 @@
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.local.redshift import catalog, options, rows, source
@@ -63,20 +65,39 @@ def run(
     options.check_role(given["role"], roles, user)
     client, total = s3(), 0
     source.check_region(client, found["source"], given.get("region", ""))
-    for each in source.objects(client, found["source"], "manifest" in given):
-        url, content = each.url, source.content(client, each, found["source"])
+
+    def fetched(each: source.Wanted) -> bytes | None:
+        content = source.content(client, each, found["source"])
+        try:
+            return source.unzip(content) if content and "gzip" in given else content
+        except source.BadFile as error:
+            raise CopyFailed(name, catalog.LoadError(each.url, 0, None, 1224, str(error))) from None
+
+    wanted = source.objects(client, found["source"], "manifest" in given)
+    for url, content in zip((each.url for each in wanted), _one_ahead(fetched, wanted), strict=True):
         if content is None:
             continue
         try:
-            content = source.unzip(content) if "gzip" in given else content
             total += sum(_insert(cursor, table, columns, some) for some in rows.read(url, content, columns, how))
-        except source.BadFile as error:
-            raise CopyFailed(name, catalog.LoadError(url, 0, None, 1224, str(error))) from None
         except rows.Fault as error:
             raise CopyFailed(name, error.error) from None
         except _Misfit as error:
             raise CopyFailed(name, rows.first_fault(url, content, columns, how, str(error))) from None
     return name, total
+
+
+def _one_ahead(
+    fetch: "Callable[[source.Wanted], bytes | None]", wanted: "Sequence[source.Wanted]"
+) -> Iterator[bytes | None]:
+    """What is fetched of each, the next while the one before is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead: deque[Future[bytes | None]] = deque()
+        for each in wanted:
+            ahead.append(pool.submit(fetch, each))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _insert(

@@ -1,9 +1,7 @@
 """S3 objects: those that a COPY reads, by key prefix or by manifest, checked for being there and for their size; and
 those that an UNLOAD writes."""
 
-import gzip
 import json
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,9 +144,11 @@ def write(client: Any, url: str, content: bytes) -> None:
 
 def unzip(content: bytes) -> bytes:
     """The content of a gzip file. Raises BadFile when it is damaged or cut off."""
+    from isal import igzip, isal_zlib
+
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        return igzip.decompress(content)
+    except (OSError, EOFError, isal_zlib.IsalError) as error:  # type: ignore[misc]  # its stubs say nothing
         raise BadFile(f"The gzip file cannot be read: {error}") from None
 
 
