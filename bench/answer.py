@@ -1,18 +1,20 @@
-"""Whether two ways of the transform give the same star: every fact with all the names and codes of its members."""
+"""Whether two ways of the transform give the same star: every fact with all the names and codes of its members, and an
+id that no other has."""
 
 from pathlib import Path
 
 from sf_transactions.model import DIMENSIONS
 
 
-def answer(folder: Path) -> tuple[int, int, str]:
-    """Rows, a sum of hashes that does not depend on their order, and dollars, of the star in `folder`."""
+def answer(folder: Path) -> tuple[int, int, int, str]:
+    """Rows, ids, a sum of hashes that does not depend on the order of rows, and dollars, of the star in `folder`."""
     import duckdb
 
     columns = ", ".join(f'{dimension.name}."{column}"' for dimension in DIMENSIONS for column in dimension.columns)
     joins = " ".join(f"JOIN {_table(folder, dimension.name)} USING ({dimension.id_column})" for dimension in DIMENSIONS)
     found = duckdb.sql(
-        f"SELECT count(*), sum(hash(concat_ws('|', fiscal_year, {columns}, amount::DECIMAL(18,2)))::HUGEINT),"
+        "SELECT count(*), count(DISTINCT transaction_id),"
+        f" sum(hash(concat_ws('|', fiscal_year, {columns}, amount::DECIMAL(18,2)))::HUGEINT),"
         f" sum(amount::DECIMAL(18,2))::VARCHAR FROM {_table(folder, 'transaction')} {joins}"
     ).fetchall()
     return found[0]

@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ from bench.process import Took
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from sf_transactions.model import Dimension
 
 Work = Callable[[], object]
 
@@ -84,13 +86,15 @@ def transform(source: str, out: str) -> Work:
         sides = cents_by_side(table, amounts)
         return [evidence(each, sides, fiscal_year) for each in found if each.dimension.coded]
 
+    def coded(dimension: "Dimension", frames: "Sequence[pd.DataFrame]") -> None:
+        every = pd.concat(frames, ignore_index=True)
+        table = dimension_table(every, mapping(every, dimension), dimension)
+        write_part(folder / f"{dimension.name}.csv.gz", table)
+
     def whole() -> None:
         with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
             years = list(pool.map(year, sorted(Path(source).glob("*.csv"))))
-        for dimension, frames in zip(CODED_DIMENSIONS, zip(*years, strict=True), strict=True):
-            every = pd.concat(frames, ignore_index=True)
-            table = dimension_table(every, mapping(every, dimension), dimension)
-            write_part(folder / f"{dimension.name}.csv.gz", table)
+            list(pool.map(coded, CODED_DIMENSIONS, zip(*years, strict=True)))
         write_part(folder / f"{FINANCE.name}.csv.gz", finance_table())
 
     return whole

@@ -1,4 +1,7 @@
-"""The transform in DuckDB SQL, on distinct members."""
+"""The transform in DuckDB SQL, on distinct members.
+
+Ids are hashes of what they name, as ours are, so that they do not depend on the order of rows.
+"""
 
 from pathlib import Path
 
@@ -23,15 +26,15 @@ def transform(source: Path, out: Path) -> None:
         _write(connection, f"SELECT * FROM {dimension.name}", out / f"{dimension.name}.csv.gz")
     (side,) = FINANCE.levels
     connection.execute(
-        f"CREATE TABLE finance AS SELECT row_number() OVER () AS finance_id, {side}"
-        f" FROM (SELECT DISTINCT {side} FROM filled)"
+        f"CREATE TABLE finance AS SELECT hash({side}) AS finance_id, {side} FROM (SELECT DISTINCT {side} FROM filled)"
     )
     _write(connection, "SELECT * FROM finance", out / "finance.csv.gz")
     ids = ", ".join(dimension.id_column for dimension in DIMENSIONS)
     joins = " ".join(f"JOIN {dimension.name} USING ({_list(dimension.key)})" for dimension in DIMENSIONS)
     _write(
         connection,
-        f"SELECT row_number() OVER () AS transaction_id, fiscal_year, {ids}, amount FROM filled {joins}",
+        f"SELECT hash(fiscal_year, {ids}, amount, row_number() OVER (PARTITION BY fiscal_year, {ids}, amount))"
+        f" AS transaction_id, fiscal_year, {ids}, amount FROM filled {joins}",
         out / "transaction.csv.gz",
     )
 
@@ -64,7 +67,7 @@ def _dimension(connection, dimension) -> None:
         )
         joins += f" JOIN {level}_kept USING ({path})"
     connection.execute(
-        f"CREATE TABLE {dimension.name} AS SELECT row_number() OVER () AS {dimension.id_column},"
+        f"CREATE TABLE {dimension.name} AS SELECT hash({_list(dimension.key)}) AS {dimension.id_column},"
         f" {_list(dimension.columns)} FROM (SELECT DISTINCT {_list(dimension.key)} FROM members) {joins}"
     )
     connection.execute("DROP TABLE members")

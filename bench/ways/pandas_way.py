@@ -1,4 +1,7 @@
-"""The transform in pandas: categoricals, groupby and merge."""
+"""The transform in pandas: categoricals, groupby and merge.
+
+Ids are hashes of what they name, as ours are, so that they do not depend on the order of rows.
+"""
 
 from pathlib import Path
 
@@ -41,14 +44,18 @@ def transform(source: Path, out: Path) -> None:
             table = table.merge(yearly.drop_duplicates(path)[[*path, code]], on=path)
         rows = _with_ids(rows, table, dimension, out)
     rows = _with_ids(rows, rows[list(FINANCE.levels)].drop_duplicates(), FINANCE, out)
-    rows["transaction_id"] = range(len(rows))
+    values = ["fiscal_year", *(dimension.id_column for dimension in DIMENSIONS), "cents"]
+    numbered = rows[values].assign(occurrence=rows.groupby(values).cumcount())
+    rows["transaction_id"] = pd.util.hash_pandas_object(numbered, index=False)
     rows["amount"] = rows["cents"] / 100
     fact = rows[list(TRANSACTION.column_names)]
     fact.to_csv(out / "transaction.csv.gz", index=False, compression={"method": "gzip", "compresslevel": 1})
 
 
 def _with_ids(rows, table, dimension, out: Path):
+    import pandas as pd
+
     table = table.reset_index(drop=True)
-    table.insert(0, dimension.id_column, table.index)
+    table.insert(0, dimension.id_column, pd.util.hash_pandas_object(table[list(dimension.key)], index=False))
     table.to_csv(out / f"{dimension.name}.csv.gz", index=False)
     return rows.merge(table[[dimension.id_column, *dimension.key]], on=list(dimension.key))

@@ -1,4 +1,7 @@
-"""The transform in polars, on distinct members."""
+"""The transform in polars, on distinct members.
+
+Ids are hashes of what they name, as ours are, so that they do not depend on the order of rows.
+"""
 
 import gzip
 from pathlib import Path
@@ -51,11 +54,17 @@ def transform(source: Path, out: Path) -> None:
             table = table.join(kept, on=path)
         rows = _with_ids(rows, table, dimension, out)
     rows = _with_ids(rows, rows.select(FINANCE.levels).unique(), FINANCE, out)
-    _write(rows.with_row_index("transaction_id").select(TRANSACTION.column_names), out / "transaction.csv.gz")
+    values = [name for name in TRANSACTION.column_names if name != "transaction_id"]
+    rows = rows.select(values).with_columns(occurrence=pl.int_range(pl.len()).over(values))
+    rows = rows.with_columns(transaction_id=pl.struct(*values, "occurrence").hash())
+    _write(rows.select(TRANSACTION.column_names), out / "transaction.csv.gz")
 
 
 def _with_ids(rows, table, dimension, out: Path):
-    table = table.with_row_index(dimension.id_column)
+    import polars as pl
+
+    names = pl.concat_str([pl.col(name).cast(pl.String) for name in dimension.key], separator="\0")
+    table = table.with_columns(names.hash().alias(dimension.id_column))
     _write(table, out / f"{dimension.name}.csv.gz")
     return rows.join(table.select(dimension.id_column, *dimension.key), on=dimension.key)
 

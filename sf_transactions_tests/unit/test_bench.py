@@ -27,4 +27,4 @@ def test_other_libraries_give_the_same_star(published, tmp_path, library):
     works.transform(str(published), str(tmp_path / "ours"))()
     works.other_way(library, str(published), str(tmp_path / library))()
     assert answer(tmp_path / library) == answer(tmp_path / "ours")
-    assert answer(tmp_path / "ours")[0] == 3_000
+    assert answer(tmp_path / "ours")[:2] == (3_000, 3_000)
