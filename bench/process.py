@@ -23,20 +23,20 @@ class Took:
 
 
 def command(words: Sequence[str | os.PathLike], environment: Mapping[str, str] | None = None) -> Took:
-    """What a whole command took. Raises RuntimeError with the end of its output when it fails."""
+    """What a whole command took. Raises RuntimeError with the end of its output when it fails.
+
+    It is started by a small process: of one that this process starts, the kernel counts our own memory as its peak.
+    """
     with tempfile.TemporaryFile() as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        starter = [sys.executable, "-m", "bench.process", *map(str, words)]
+        done = subprocess.run(
+            starter, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, text=True
         )
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if done.returncode:
             output.seek(0)
             told = output.read().decode(errors="replace")[-3000:]
-            raise RuntimeError(f"{' '.join(map(str, words))} ended with {process.returncode}:\n{told}")
-    return Took(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6)
+            raise RuntimeError(f"{' '.join(map(str, words))} ended with {done.returncode}:\n{told}")
+    return Took(**json.loads(done.stdout))
 
 
 def work(name: str, *arguments: str | os.PathLike, environment: Mapping[str, str] | None = None) -> Took:
@@ -46,3 +46,19 @@ def work(name: str, *arguments: str | os.PathLike, environment: Mapping[str, str
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     return Took(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main(*words: str) -> None:
+    """Runs a command, whose output goes to standard error, and prints what it took, as JSON."""
+    started = time.perf_counter()
+    process = subprocess.Popen(words, stdout=sys.stderr)
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(1)
+    print(json.dumps(Took(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6).as_json()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
