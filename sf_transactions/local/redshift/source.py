@@ -148,7 +148,7 @@ def unzip(content: bytes) -> bytes:
 
     try:
         return igzip.decompress(content)
-    except (OSError, EOFError, isal_zlib.IsalError) as error:  # type: ignore[misc]  # its stubs say nothing
+    except (OSError, EOFError, isal_zlib.IsalError) as error:  # type: ignore[misc]  # its stubs take the class for an instance
         raise BadFile(f"The gzip file cannot be read: {error}") from None
 
 
