@@ -30,8 +30,12 @@ def forms(name: str) -> tuple[str, ...]:
     """A name as each of `RULES` leaves it; the last form is what twins share."""
     import ftfy
 
-    encoded = unicodedata.normalize("NFC", ftfy.fix_encoding(name))
-    spaced = " ".join(encoded.split())
+    def mended(text: str) -> str:
+        return unicodedata.normalize("NFC", ftfy.fix_encoding(text))
+
+    encoded = spaced = mended(name)
+    while (again := " ".join(mended(spaced).split())) != spaced:  # other spaces can show another wrong encoding
+        spaced = again
     cased = spaced.casefold()
     bare = _PUNCTUATION.sub(" ", _APOSTROPHES.sub("", cased.replace("&", " and ")))
     return name, encoded, spaced, cased, " ".join(bare.split()) or cased

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sf_transactions.model import FINANCE, PROGRAM, SIDES
@@ -86,6 +86,7 @@ def test_the_sides_of_the_books_are_members_too():
 
 
 @given(st.text(max_size=20))
+@example("\u00c2\x1f0")
 def test_a_label_is_its_own_label(name):
     label = forms(name)[RULES.index("spacing")]
     assert twin_key(label) == twin_key(name)
