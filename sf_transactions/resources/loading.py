@@ -27,7 +27,7 @@ from sf_transactions.model import (
 )
 from sf_transactions.resources import load_errors
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, fetch
+from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, fetch, first_column
 from sf_transactions.transform.amounts import ControlTotal, Totals
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def load_id(manifests: Mapping[str, str]) -> str:
 
 def make_schema(connection: "redshift_connector.Connection") -> None:
     """Makes the tables where one is missing, and commits. Views are made by the load."""
-    stand = fetch(connection, f"select table_name from information_schema.tables where table_schema = '{SCHEMA}'")
-    if not {table.name for table in (*TABLES, *LOADED_BESIDE)}.issubset(stand["table_name"]):
+    stand = first_column(
+        connection, f"select table_name from information_schema.tables where table_schema = '{SCHEMA}'"
+    )
+    if not {table.name for table in (*TABLES, *LOADED_BESIDE)}.issubset(stand):
         for statement in schema_statements():
             execute(connection, statement)
     commit(connection)
@@ -88,22 +90,20 @@ def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
 
 def stands(connection: "redshift_connector.Connection", load_id: str) -> bool:
     """Whether this load was committed last."""
-    last = fetch(  # the clock counts seconds: of two loads in one, nobody knows which stands
+    last = first_column(  # the clock counts seconds: of two loads in one, nobody knows which stands
         connection,
         f"select distinct load_id from {LOAD.qualified}"
         f" where loaded_at = (select max(loaded_at) from {LOAD.qualified})",
     )
-    return last["load_id"].tolist() == [load_id]
+    return last == [load_id]
 
 
 def loaded_at(connection: "redshift_connector.Connection", load_id: str) -> str:
     """When a load last began to write. Raises WarehouseError when it was not committed."""
-    found = fetch(
-        connection, f"select max(loaded_at) as loaded_at from {LOAD.qualified} where load_id = %s", (load_id,)
-    )
-    if found["loaded_at"][0] is None:
+    (found,) = first_column(connection, f"select max(loaded_at) from {LOAD.qualified} where load_id = %s", (load_id,))
+    if found is None:
         raise WarehouseError(f"what S3 was filled with (load {load_id}) is not loaded: materialize redshift/* too")
-    return found["loaded_at"][0].isoformat()
+    return found.isoformat()
 
 
 def write(connection: "redshift_connector.Connection", load: Load, stands: bool = False) -> dict[str, int]:
@@ -180,7 +180,7 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
         _refuse_stale(connection, table, staging, load)
     for statement in _exchange(table, staging, load.fiscal_years):
         execute(connection, statement)
-    rows = int(fetch(connection, f"select count(*) as n from {staging}")["n"][0])
+    (rows,) = first_column(connection, f"select count(*) from {staging}")
     execute(connection, f"DROP TABLE {staging}")
     return rows
 
@@ -248,10 +248,9 @@ def _refuse_stale(connection: "redshift_connector.Connection", table: Table, sta
     columns = ", ".join(map(quoted, table.column_names))
     other = f"WHERE fiscal_year NOT IN ({_listed(load.fiscal_years)})"
     stand, carried = (f"SELECT {columns} FROM {name} {other}" for name in (table.qualified, staging))
-    differ = fetch(
-        connection,
-        f"select count(*) as n from (({stand} EXCEPT {carried}) UNION ALL ({carried} EXCEPT {stand})) as d",
-    )["n"][0]
+    (differ,) = first_column(
+        connection, f"select count(*) from (({stand} EXCEPT {carried}) UNION ALL ({carried} EXCEPT {stand})) as d"
+    )
     if differ:
         raise WarehouseError(
             f"{table.qualified}: another load was committed after the codes of this one were made ({differ} rows of "
@@ -302,12 +301,10 @@ def dangling_ids(connection: "redshift_connector.Connection") -> dict[str, int]:
     found = {}
     for dimension in DIMENSIONS:
         key = dimension.id_column
-        found[dimension.name] = int(
-            fetch(
-                connection,
-                f"select count(*) as n from {TRANSACTION.qualified} t left join {dimension.table.qualified} d"
-                f" on d.{key} = t.{key} where d.{key} is null",
-            )["n"][0]
+        (found[dimension.name],) = first_column(
+            connection,
+            f"select count(*) from {TRANSACTION.qualified} t left join {dimension.table.qualified} d"
+            f" on d.{key} = t.{key} where d.{key} is null",
         )
     return found
 

@@ -103,6 +103,14 @@ def fetch(
         return pd.DataFrame([tuple(row) for row in cursor.fetchall()], columns=names, dtype=object)
 
 
+def first_column(
+    connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()
+) -> list[Any]:
+    """The first column of the answer to one statement, on an open connection. Raises WarehouseError."""
+    with execute(connection, statement, parameters) as cursor:
+        return [row[0] for row in cursor.fetchall()]
+
+
 def execute(connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()):
     """Runs one statement and returns its cursor. Raises WarehouseError with the server's own words."""
     cursor = connection.cursor()

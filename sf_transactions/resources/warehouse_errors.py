@@ -3,9 +3,9 @@
 import re
 import struct
 
-# Connection lost, server going down or starting, too many connections, serialisation conflict, deadlock.
+# Connection lost, server going down or starting, out of memory, too many connections, serialisation conflict, deadlock.
 _RETRYABLE = re.compile(
-    r"\[(?:08\w{3}|57P0[123]|53300|40001|40P01)\]|\b1023\b|Serializable isolation violation"
+    r"\[(?:08\w{3}|57P0[123]|53[23]00|40001|40P01)\]|\b1023\b|Serializable isolation violation"
     r"|SlowDown|ServiceUnavailable|Throttl|RequestLimitExceeded|S3CurlException|S3ServiceException.*Status 50[0234]",
     re.I,
 )

@@ -300,3 +300,29 @@ def test_as_many_rows_as_are_published_load_in_seconds(connection, bucket):
     assert time.monotonic() - started < 20
     expected = sum(i * 100 + i % 100 for i in range(776_841))
     assert ask(connection, "select count(*), sum(amount) from big") == [[776_841, Decimal(expected) / 100]]
+
+
+def test_a_value_that_only_the_database_refuses_is_found_among_all_files(connection, bucket):
+    good = bucket.put("days/1.csv", "1,a,1,2025-02-28,,,\n")
+    bad = bucket.put("days/2.csv", "2,a,1,2025-02-28,,,\n3,a,1,2025-02-30,,,\n")
+    bucket.put("days/3.csv", "4,a,1,2025-02-28,,,\n")
+    assert good < bad
+    with pytest.raises(redshift_connector.Error):
+        load(connection, f"s3://{BUCKET}/days/")
+    connection.rollback()
+    assert ask(
+        connection,
+        "select trim(file_name), line_number, trim(column_name) from sys_load_error_detail"
+        " where session_id = pg_backend_pid() order by start_time desc limit 1",
+    ) == [[bad, 2, "day"]]
+
+
+def test_what_was_read_is_let_go_before_the_transaction_ends(connection, bucket):
+    import pyarrow as pa
+
+    url = bucket.put("much.csv", "".join(f"{number},word,1.5,2025-06-30,,t,0.5\n" for number in range(200_000)))
+    before = pa.total_allocated_bytes()
+    for _ in range(3):
+        ask(connection, f"copy t from '{url}' iam_role '{ROLE}' csv gzip")
+    assert pa.total_allocated_bytes() - before < 1 << 20
+    connection.rollback()

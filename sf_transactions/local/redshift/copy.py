@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from sf_transactions.local.redshift.parse import QUALIFIED
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _COPY = re.compile(
     rf"COPY\s+(?P<table>{QUALIFIED})\s*(?:\((?P<columns>[^)]*)\))?\s+FROM\s+'(?P<source>s3://[^']+)'\s*(?P<options>.*)",
@@ -63,7 +64,7 @@ def run(
     name = found["table"].rpartition(".")[2].strip('"').lower()
     columns = _targets(table, name, found["columns"])
     options.check_role(given["role"], roles, user)
-    client, total = s3(), 0
+    client = s3()
     source.check_region(client, found["source"], given.get("region", ""))
 
     def fetched(each: source.Wanted) -> bytes | None:
@@ -73,17 +74,45 @@ def run(
         except source.BadFile as error:
             raise CopyFailed(name, catalog.LoadError(each.url, 0, None, 1224, str(error))) from None
 
-    wanted = source.objects(client, found["source"], "manifest" in given)
-    for url, content in zip((each.url for each in wanted), _one_ahead(fetched, wanted), strict=True):
-        if content is None:
-            continue
+    started: list[source.Wanted] = []
+    error: list[Exception] = []  # what went wrong while the database asked for rows; it knows the words only
+
+    def batches() -> "Generator[pa.RecordBatch]":
         try:
-            total += sum(_insert(cursor, table, columns, some) for some in rows.read(url, content, columns, how))
-        except rows.Fault as error:
-            raise CopyFailed(name, error.error) from None
-        except _Misfit as error:
-            raise CopyFailed(name, rows.first_fault(url, content, columns, how, str(error))) from None
-    return name, total
+            for each, content in zip(wanted, _one_ahead(fetched, wanted), strict=True):
+                started.append(each)
+                if content is not None:
+                    yield from rows.read(each.url, content, columns, how)
+        except rows.Fault as fault:
+            error.append(CopyFailed(name, fault.error))
+            raise
+        except Exception as failure:
+            error.append(failure)
+            raise
+
+    wanted = source.objects(client, found["source"], "manifest" in given)
+    try:
+        return name, _insert(cursor, table, columns, batches())
+    except _Misfit as misfit:
+        files = ((each.url, fetched(each)) for each in started)
+        raise CopyFailed(name, _misfit(files, columns, how, str(misfit))) from None
+    except Exception:
+        if error:
+            raise error[0] from None
+        raise
+
+
+def _misfit(
+    files: Iterable[tuple[str, bytes | None]], columns: list[catalog.Target], how: rows.Format, reason: str
+) -> catalog.LoadError:
+    """Where the value stands that the database refused."""
+    fault = None
+    for url, content in files:
+        fault = rows.first_fault(url, content or b"", columns, how, reason)
+        if fault.line_number:
+            break
+    assert fault
+    return fault
 
 
 def _one_ahead(
@@ -104,24 +133,31 @@ def _insert(
     cursor: "duckdb.DuckDBPyConnection",
     table: catalog.Found,
     columns: list[catalog.Target],
-    texts: Any,
+    batches: "Generator[pa.RecordBatch]",
 ) -> int:
+    """Inserts texts as they come, and returns how many rows they were.
+
+    They are one stream: the database keeps what it was given to read until the transaction ends.
+    """
     import duckdb
+    import pyarrow as pa
 
     names = ", ".join(f'"{column.name}"' for column in columns)
     casts = ", ".join(
         f'"{column.name}"' if column.type == "VARCHAR" else f'CAST("{column.name}" AS {column.type})'
         for column in columns
     )
-    cursor.register("copied_part", texts)
+    schema = pa.schema([(column.name, pa.string()) for column in columns])
+    cursor.register("copied", pa.RecordBatchReader.from_batches(schema, batches))
     try:
-        cursor.execute(f"INSERT INTO {table.name} ({names}) SELECT {casts} FROM copied_part")
+        inserted = cursor.execute(f"INSERT INTO {table.name} ({names}) SELECT {casts} FROM copied").fetchall()
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
         raise _Misfit(str(error).splitlines()[0]) from None
     finally:
+        batches.close()
         with contextlib.suppress(duckdb.TransactionException):  # after an error the rollback takes the name away
-            cursor.unregister("copied_part")
-    return texts.num_rows
+            cursor.unregister("copied")
+    return inserted[0][0]
 
 
 def _read_options(text: str) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 import re
 
+OUT_OF_MEMORY = "53200"
 # DuckDB says the kind of error by its class and its first words; clients decide by SQLSTATE.
 _BY_TEXT = (
-    (re.compile(r"Could not write|No space left|File too large", re.I), "53100"),
+    (re.compile(r"Could not write|failed to offload|No space left|File too large", re.I), "53100"),
     (re.compile(r"(because schema|Schema with name) .* does not exist|catalog \+ schema named"), "3F000"),
     (re.compile(r"(Table|View) with name .* does not exist|Referenced table .* not found"), "42P01"),
     (re.compile(r'^relation ".*" does not exist'), "42P01"),
@@ -34,6 +35,7 @@ _BY_CLASS = {
     "TransactionException": "25000",
     "ConstraintException": "23514",
     "InterruptException": "57014",
+    "OutOfMemoryException": OUT_OF_MEMORY,
 }
 _TOO_LONG = re.compile(r"strlen\(.*?\) <= (\d+)")
 
@@ -71,6 +73,8 @@ def from_duckdb(error: Exception) -> SqlError:
         return SqlError(code, "1023", f"Serializable isolation violation on table: {text}")
     if code == "53100":
         return SqlError(code, "Disk Full", text)
+    if code == OUT_OF_MEMORY:
+        return SqlError(code, "out of memory: there is more from now on, run it again", text.splitlines()[0])
     if code == "57014":
         return SqlError(code, "Query cancelled on user's request")
     if code == "22001" and (limit := _TOO_LONG.search(text)):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-BYTES_AT_ONCE = 8 << 20  # of a file that are in memory as texts
+BYTES_AT_ONCE = 1 << 20  # of a file that are in memory as texts
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ _PATTERNS = {
 }
 
 
-def read(name: str, content: bytes, columns: Sequence[Target], how: Format) -> "Iterator[pa.Table]":
+def read(name: str, content: bytes, columns: Sequence[Target], how: Format) -> "Iterator[pa.RecordBatch]":
     """The rows as texts, some at a time, with null where COPY loads NULL. Raises Fault."""
     import pyarrow as pa
     import pyarrow.csv
@@ -84,10 +84,10 @@ def read(name: str, content: bytes, columns: Sequence[Target], how: Format) -> "
         )
         for batch in found:
             some = pa.Table.from_batches([batch])
-            texts = {column.name: _fitted(some[column.name], column, how) for column in columns}
-            if any(text is None for text in texts.values()):
+            texts = [_fitted(some[column.name], column, how) for column in columns]
+            if any(text is None for text in texts):
                 raise Fault(first_fault(name, content, columns, how, "a value does not fit its column"))
-            yield pa.table(texts)
+            yield from pa.Table.from_arrays(texts, names=some.column_names).to_batches()
     except pa.ArrowInvalid as error:
         raise Fault(first_fault(name, content, columns, how, str(error))) from None
 
@@ -132,23 +132,28 @@ def _fitted(values: "pa.ChunkedArray", column: Target, how: Format) -> "pa.Chunk
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    null = pa.scalar(None, pa.string())
     if column.type == "VARCHAR":
         if how.blanks_as_null:
-            values = pc.if_else(pc.match_substring_regex(values, r"^\s+$"), null, values)
+            values = _without(r"\A\s+\z", values)
         if column.max_bytes and _longest(values) > column.max_bytes:
             if not how.truncate:
                 return None
             values = pa.chunked_array([[_cut(value, column.max_bytes) for value in values.to_pylist()]], pa.string())
     else:
-        values = pc.if_else(pc.equal(pc.utf8_trim(values, " "), ""), null, values)
-        if not pc.all(pc.match_substring_regex(values, rf"^(?:{pattern(column)})$"), min_count=0).as_py():
-            return None
         values = pc.utf8_trim(values, " ")
-        # Arrow's `$` also matches before a last newline.
-        if pc.any(pc.match_substring(values, "\n"), min_count=0).as_py():
+        if pc.min(pc.binary_length(values)).as_py() == 0:
+            values = _without(r"\A\z", values)
+        if not pc.all(pc.match_substring_regex(values, rf"\A(?:{pattern(column)})\z"), min_count=0).as_py():
             return None
     return None if values.null_count and not column.nullable else values
+
+
+def _without(pattern: str, values: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """The values, null where the pattern matches. Making a scalar of a Python value would load pandas."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.match_substring_regex(values, pattern), pa.nulls(1, pa.string())[0], values)
 
 
 def _longest(values: "pa.ChunkedArray") -> int:

@@ -11,6 +11,7 @@ from sf_transactions.local.redshift import catalog, copy, unload, vocabulary
 from sf_transactions.local.redshift.dialect import Statement
 from sf_transactions.local.redshift.errors import SqlError, not_supported
 from sf_transactions.local.redshift.locks import Locks
+from sf_transactions.local.redshift.memory import Memory
 from sf_transactions.local.redshift.tables import NewTable
 
 if TYPE_CHECKING:
@@ -46,11 +47,30 @@ class Answer:
     notices: list[str] = field(default_factory=list)
 
 
+class Rows:
+    """The rows of a query, some at a time; `held` is let go behind the last, or when they are given up."""
+
+    def __init__(self, found: "duckdb.DuckDBPyConnection", held: contextlib.ExitStack) -> None:
+        self._found, self._held = found, held
+
+    def __iter__(self) -> "Rows":
+        return self
+
+    def __next__(self) -> list[tuple[Any, ...]]:
+        if rows := self._found.fetchmany(ROWS_AT_ONCE):
+            return rows
+        self._held.close()
+        raise StopIteration
+
+    def __del__(self) -> None:
+        self._held.close()
+
+
 class Runner:
     """Runs statements. `status` is the protocol's: I outside of a transaction, T inside, E inside a failed one."""
 
-    def __init__(self, cursor: "duckdb.DuckDBPyConnection", login: Login, locks: Locks) -> None:
-        self._cursor, self._login, self._locks = cursor, login, locks
+    def __init__(self, cursor: "duckdb.DuckDBPyConnection", login: Login, locks: Locks, memory: Memory) -> None:
+        self._cursor, self._login, self._locks, self._memory = cursor, login, locks, memory
         self._cancelled = False
         self.status = b"I"
         self._settings: dict[str, str] = {}
@@ -216,11 +236,14 @@ class Runner:
         return Answer(statement.tag)
 
     def _run_query(self, statement: Statement, parameters: tuple[Any, ...]) -> Answer:
-        found = self._cursor.execute(statement.sql, list(parameters) or None)
-        kinds = [str(column[1]) for column in found.description]
-        return Answer(statement.tag, iter(lambda: found.fetchmany(ROWS_AT_ONCE), []), kinds)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._memory.everything())
+            found = self._cursor.execute(statement.sql, list(parameters) or None)
+            kinds = [str(column[1]) for column in found.description]
+            return Answer(statement.tag, Rows(found, stack.pop_all()), kinds)
 
     def _run_execute(self, statement: Statement, parameters: tuple[Any, ...]) -> Answer:
+        self._memory.fit()
         answer = self._cursor.execute(statement.sql, list(parameters) or None).fetchall()
         if statement.tag in ("INSERT 0", "UPDATE", "DELETE", "MERGE"):
             return Answer(f"{statement.tag} {answer[0][0] if answer else 0}")
@@ -263,6 +286,7 @@ class Runner:
     def _run_copy(self, statement: Statement, _: Any) -> Answer:
         login = self._login
         query = next(_QUERIES)
+        self._memory.fit()
         try:
             with self._at_once():
                 name, count = copy.run(self._cursor, statement.source, login.roles, login.user, login.s3)
@@ -277,7 +301,8 @@ class Runner:
     def _run_unload(self, statement: Statement, _: Any) -> Answer:
         login, asked = self._login, statement.unload
         assert asked is not None
-        count = unload.run(self._cursor, asked, statement.sql, login.roles, login.user, login.s3)
+        with self._memory.everything():
+            count = unload.run(self._cursor, asked, statement.sql, login.roles, login.user, login.s3)
         return Answer("UNLOAD", notices=[f"UNLOAD completed, {count} record(s) unloaded successfully."])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sf_transactions.local.redshift import wire
 from sf_transactions.local.redshift.catalog import SYSTEM_TABLES
 from sf_transactions.local.redshift.locks import Locks
+from sf_transactions.local.redshift.memory import SETTING, Memory
 from sf_transactions.local.redshift.pg_catalog import PG_CATALOG
 from sf_transactions.local.redshift.session import Cluster, Session
 
@@ -59,12 +60,14 @@ class RedshiftEndpoint:
             "enable_external_access": "false",
             "python_enable_replacements": "false",
             "integer_division": "true",
+            "allowed_configs": [SETTING],
         }
         self._duckdb = duckdb.connect(str(self._database), config=config)
         try:
             self._duckdb.execute("set global TimeZone = 'UTC'")
             self._duckdb.execute(SYSTEM_TABLES + PG_CATALOG)
             self._duckdb.execute("set lock_configuration = true")
+            self._memory = Memory(self._duckdb, self._database)
             endpoint = self
 
             class Handler(socketserver.BaseRequestHandler):
@@ -84,7 +87,9 @@ class RedshiftEndpoint:
                 contextlib.closing(wire.Connection(sock)) as connection,
                 contextlib.closing(self._duckdb.cursor()) as cursor,  # what it left open is rolled back
             ):
-                session = Session(connection, cursor, self._clusters, self._s3, number, self._cancel, self._locks)
+                session = Session(
+                    connection, cursor, self._clusters, self._s3, number, self._cancel, self._locks, self._memory
+                )
                 with self._lock:
                     self._sessions[session] = threading.current_thread()
                 try:
@@ -116,6 +121,7 @@ class RedshiftEndpoint:
         for thread in sessions.values():
             thread.join(PATIENCE)
         try:
+            self._memory.close()
             self._duckdb.execute("CHECKPOINT")
         except duckdb.Error:
             log.exception("the database was closed without a checkpoint; its log is replayed at the next start")

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.local.redshift import dialect, wire
-from sf_transactions.local.redshift.errors import SqlError, from_duckdb, locate
+from sf_transactions.local.redshift.errors import OUT_OF_MEMORY, SqlError, from_duckdb, locate
 from sf_transactions.local.redshift.locks import Locks
+from sf_transactions.local.redshift.memory import Memory
 from sf_transactions.local.redshift.runner import Answer, Login, Runner
 
 if TYPE_CHECKING:
@@ -70,9 +71,10 @@ class Session:
         pid: int,
         cancel: Callable[[int, int], None],
         locks: Locks,
+        memory: Memory,
     ) -> None:
         self._wire, self._cursor = connection, cursor
-        self._clusters, self._s3, self._cancel, self._locks = clusters, s3, cancel, locks
+        self._clusters, self._s3, self._cancel, self._locks, self._memory = clusters, s3, cancel, locks, memory
         self.pid, self.secret = pid, secrets.randbits(31)
         self._runner: Runner | None = None
         self._prepared: dict[str, Prepared] = {}
@@ -158,7 +160,10 @@ class Session:
         user = given.get("user", "")
         cluster = self._authenticate(user, given.get("database") or user)
         self._runner = Runner(
-            self._cursor, Login(user, cluster.database, cluster.iam_roles, self.pid, self._s3), self._locks
+            self._cursor,
+            Login(user, cluster.database, cluster.iam_roles, self.pid, self._s3),
+            self._locks,
+            self._memory,
         )
         self._wire.send(b"R", struct.pack("!i", 0))
         for name, value in PARAMETERS.items():
@@ -230,6 +235,8 @@ class Session:
             raise  # the client has gone
         except duckdb.Error as error:
             found = from_duckdb(error)
+            if found.code == OUT_OF_MEMORY:
+                self._memory.ran_out()
         except SqlError as error:
             found = error
         except (UnicodeDecodeError, struct.error) as error:
