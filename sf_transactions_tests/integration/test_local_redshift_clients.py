@@ -174,6 +174,16 @@ KEYS = """
     where n.nspname = '{}' order by c.conname, a.attnum"""
 
 
+def test_names_are_found_by_patterns_as_psql_asks_for_them(connection):
+    found = ask(
+        connection,
+        "select c.relname from pg_catalog.pg_class c left join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+        " where c.relname operator(pg_catalog.~) '^(fund.*)$' and n.nspname operator(pg_catalog.~) '^(report)$'"
+        " order by 1",
+    )
+    assert [each["relname"] for each in found] == ["fund", "fund_evidence"]
+
+
 def test_the_declared_keys_are_told_although_nobody_enforces_them(connection):
     found = ask(connection, KEYS.format("report"))
     primary = {(each["on_table"], each["attname"]) for each in found if each["contype"] == "p"}
@@ -187,6 +197,12 @@ def test_the_declared_keys_are_told_although_nobody_enforces_them(connection):
     assert foreign == {
         (table.name, column, "report", other, column) for table in tables for column, other in table.foreign_keys
     }
+    items = ask(
+        connection,
+        "select c.conkey[1] as one, c.conkey[2] as two, c.conkey[3] as three, c.confkey[1] as other"
+        " from pg_constraint c where conname = 'member_pkey'",
+    )
+    assert items == [{"one": 1, "two": 2, "three": None, "other": None}]
     (member,) = {tuple(each["conkey"]) for each in found if each["conname"] == "member_pkey"}
     assert member == (1, 2)
 
@@ -218,6 +234,7 @@ def test_keys_of_every_form_are_told_and_gone_with_their_table(connection):
         ("select pg_get_indexdef(1)", "42883"),
         ("select current_schemas(true)", "0A000"),
         ("select ('a')[1]", "0A000"),
+        ("select conkey[1:2] from pg_constraint", "0A000"),
         ("delete from pg_catalog.pg_class", "42501"),
         ("create table stand_in.t (a int)", "3F000"),
     ],

@@ -1,69 +1,15 @@
 """COPY of the Redshift stand-in, from a real S3 API: what loads, what is refused, and what the system table tells."""
 
 import gzip
-import json
 import time
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-import boto3
 import pytest
 import redshift_connector
-from botocore.config import Config
-from moto.server import ThreadedMotoServer
 
-from sf_transactions.local.aws import reset
-from sf_transactions.local.redshift.server import RedshiftEndpoint
-from sf_transactions_tests.integration.test_local_redshift_sql import CLUSTER, ROLE, ask, code, connect, refused
+from sf_transactions_tests.integration.redshift import BUCKET, ROLE, ask, code, connect, refused
 
-BUCKET = "redshift-test"
 COLUMNS = "id bigint not null, word varchar(5), amount decimal(18,2), day date, at timestamp, yes boolean, f float8"
-
-
-class Bucket:
-    """Files for COPY."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-
-    def put(self, key: str, content: str | bytes, zipped: bool = True) -> str:
-        raw = content.encode() if isinstance(content, str) else content
-        self.client.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(raw) if zipped else raw)
-        return f"s3://{BUCKET}/{key}"
-
-    def manifest(self, key: str, urls: Sequence[str], mandatory: bool = True, **meta: Any) -> str:
-        entries = [{"url": url, "mandatory": mandatory, **({"meta": meta} if meta else {})} for url in urls]
-        return self.put(key, json.dumps({"entries": entries}), zipped=False)
-
-
-@pytest.fixture(scope="module")
-def bucket():
-    reset()  # what another module left in this process
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=10),
-    )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    yield Bucket(client)
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory, bucket):
-    endpoint = RedshiftEndpoint(
-        tmp_path_factory.mktemp("redshift") / "warehouse.duckdb", lambda: [CLUSTER], lambda: bucket.client
-    )
-    endpoint.start()
-    yield endpoint
-    endpoint.stop()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sf_transactions.local.redshift import memory
 from sf_transactions.local.redshift.memory import Memory
 from sf_transactions.local.redshift.server import RedshiftEndpoint
 from sf_transactions.resources.warehouse_errors import from_driver
-from sf_transactions_tests.integration.test_local_redshift_sql import CLUSTER, ask, code, connect
+from sf_transactions_tests.integration.redshift import CLUSTER, ask, code, connect
 
 MEGABYTE = 1 << 20
 

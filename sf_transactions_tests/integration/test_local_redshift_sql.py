@@ -1,6 +1,5 @@
 """The stand-in for Redshift, spoken to by the real redshift_connector and by psql: logins, SQL, transactions."""
 
-import contextlib
 import datetime
 import os
 import shutil
@@ -10,54 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import redshift_connector
 
 from sf_transactions.ddl import read, schema_statements, views
 from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
-from sf_transactions.resources.warehouse import Warehouse
-from sf_transactions.settings import Settings
-
-ROLE = "arn:aws:iam::123456789012:role/copy"
-CLUSTER = Cluster("sf-transactions", "dev", "admin", "Secret-123", (ROLE,))
-
-
-def connect(endpoint: RedshiftEndpoint, **given: Any) -> redshift_connector.Connection:
-    words = {"database": "dev", "user": "admin", "password": "Secret-123", "ssl": False, **given}
-    return redshift_connector.connect(host="127.0.0.1", port=endpoint.port, **words)
-
-
-def ask(connection: redshift_connector.Connection, statement: str, parameters: Sequence[Any] = ()) -> list[list[Any]]:
-    """The rows that a statement gives."""
-    cursor = connection.cursor()
-    cursor.execute(statement, tuple(parameters) or None)
-    return [list(row) for row in cursor.fetchall()] if cursor.description else []
-
-
-def code(error: BaseException) -> str:
-    """The SQLSTATE of an error."""
-    assert isinstance(error, redshift_connector.Error), repr(error)
-    return error.args[0]["C"]
-
-
-def refused(connection: redshift_connector.Connection, statement: str, parameters: Sequence[Any] = ()) -> str:
-    """The SQLSTATE with which a statement is refused; the transaction is rolled back."""
-    try:
-        ask(connection, statement, parameters)
-    except redshift_connector.Error as error:
-        connection.rollback()
-        return code(error)
-    raise AssertionError(f"executed: {statement}")
-
-
-@contextlib.contextmanager
-def session(endpoint: RedshiftEndpoint, **given: Any) -> Iterator[redshift_connector.Connection]:
-    with contextlib.closing(connect(endpoint, **given)) as connection:
-        yield connection
+from sf_transactions_tests.integration.redshift import CLUSTER, ask, code, connect, refused, rolled_back, session
 
 
 @pytest.fixture(scope="module")
@@ -69,40 +28,6 @@ def endpoint(tmp_path_factory):
         connection.commit()
     yield endpoint
     endpoint.stop()
-
-
-# The contract: what is said of SQL holds for the stand-in and for a real cluster, which is asked with `-m cluster`.
-STAND_IN = "stand-in"
-CLUSTER_TOO = [STAND_IN, pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.enable_socket])]
-
-
-@pytest.fixture(scope="module", params=CLUSTER_TOO)
-def anywhere(request):
-    """Opens sessions: on the stand-in, or in a database of a real cluster that has no schema `report` yet."""
-    if request.param == STAND_IN:
-        endpoint = request.getfixturevalue("endpoint")
-        yield lambda: session(endpoint)
-        return
-    if "cluster" not in request.config.getoption("-m").replace("not cluster", ""):
-        pytest.skip("a real cluster is asked with -m cluster, and the settings REDSHIFT_* of an empty database")
-    warehouse = Warehouse.from_settings(Settings.from_environ())
-    with warehouse.connect() as connection:
-        if ask(connection, "select 1 from pg_namespace where nspname = 'report'"):
-            pytest.fail("the database that REDSHIFT_DATABASE names has a schema report: name an empty one")
-        ask(connection, "create schema report")
-        connection.commit()
-        yield warehouse.connect
-        connection.rollback()
-        ask(connection, "drop schema report cascade")
-        connection.commit()
-
-
-@contextlib.contextmanager
-def rolled_back(sessions):
-    with sessions as connection:
-        yield connection
-        with contextlib.suppress(redshift_connector.Error):
-            connection.rollback()
 
 
 @pytest.fixture
@@ -231,6 +156,7 @@ def test_a_large_result_arrives_whole(connection):
         ("select datediff(month, date '2024-11-30', date '2025-02-01')", 3),
         ("select dateadd(day, 1, date '2024-02-28')", datetime.datetime(2024, 2, 29)),
         ("select listagg(x, '+') within group (order by x) from (select 'b' as x union all select 'a')", "a+b"),
+        ("select listagg(x) within group (order by x) from (select 'b' as x union all select 'a')", "ab"),
         ("select listagg(distinct x, '+') within group (order by x) from (select 'a' as x union all select 'a')", "a"),
         ("select to_char(date '2025-03-01', 'YYYY-MM')", "2025-03"),
         ("select '12'::int + 1", 13),
@@ -609,6 +535,13 @@ def psql(endpoint):
 def test_psql_runs_several_statements_at_once(psql):
     found = psql("select 1 as a; select 'x', null, 1.50::decimal(9,2), true; -- the end\n;")
     assert (found.stdout, found.stderr) == ("1\nx||1.50|t\n", "")
+
+
+def test_psql_lists_the_tables_of_a_schema(psql):
+    psql("create table report.listed (a int)")
+    found = psql(r"\dt report.l*")
+    assert (found.stdout, found.stderr) == ("report|listed|table|admin\n", "")
+    psql("drop table report.listed")
 
 
 def test_statements_of_one_message_are_one_transaction(psql):

@@ -14,14 +14,7 @@ import pytest
 import redshift_connector
 
 from sf_transactions.settings import Settings
-from sf_transactions_tests.integration.test_local_redshift_copy import BUCKET, bucket, endpoint  # noqa: F401
-from sf_transactions_tests.integration.test_local_redshift_sql import (
-    STAND_IN,
-    anywhere,  # noqa: F401
-    ask,
-    refused,
-    rolled_back,
-)
+from sf_transactions_tests.integration.redshift import BUCKET, STAND_IN, ask, refused, rolled_back
 
 FOLDER = "unload-test/"
 ROWS = """
@@ -56,7 +49,7 @@ class Place:
 
 
 @pytest.fixture
-def place(anywhere, request) -> Iterator[Place]:  # noqa: F811
+def place(anywhere, request) -> Iterator[Place]:
     stand_in = STAND_IN in request.node.name
     client = request.getfixturevalue("bucket").client if stand_in else boto3.client("s3")
     name = BUCKET if stand_in else Settings.from_environ().s3_bucket

@@ -67,13 +67,15 @@ def parse(source: str) -> exp.Expr:
 
 
 def _of_pg_catalog(tree: exp.Expr) -> exp.Expr:
-    """Functions without their schema pg_catalog, and casts to the types of its OIDs as what they mean."""
+    """Functions and operators without their schema pg_catalog, and casts to the types of its OIDs as what they mean."""
     for node in list(tree.walk()):
         if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
             if isinstance(node.this, exp.Identifier) and node.this.name.lower() == "pg_catalog":
                 called = node.expression
                 schemas = isinstance(called, exp.Anonymous) and called.name.lower() == "current_schemas"
                 node.replace(exp.CurrentSchemas(this=called.expressions[0]) if schemas else called)
+        elif isinstance(node, exp.Operator) and node.args.get("operator") == "pg_catalog.~":
+            node.replace(exp.RegexpLike(this=node.this, expression=node.expression))
         elif isinstance(node, exp.Cast) and isinstance(node.to, exp.ObjectIdentifier):
             kind = node.to.name.upper()
             if kind == "OID":
@@ -115,7 +117,7 @@ def check(tree: exp.Expr) -> None:
                 raise SqlError("42883", f"function {name} does not exist")
         elif isinstance(node, exp.Table) and node.this and not isinstance(node.this, exp.Identifier):
             raise not_supported("a function in the place of a table")
-        elif kind not in vocabulary.NODES and not _is_schema_at(node):
+        elif kind not in vocabulary.NODES and not _is_item(node):
             if isinstance(node, exp.Func):
                 raise SqlError("42883", f"function {node.sql_name().lower()} does not exist or is not known here")
             raise not_supported(kind)
@@ -132,9 +134,13 @@ def check(tree: exp.Expr) -> None:
                     raise SqlError("42601", f"syntax error: {name.strip('_').upper()} in {kind.upper()} is not known")
 
 
-def _is_schema_at(node: exp.Expr) -> bool:
-    """Whether this is (current_schemas(true))[1], the only array that can be asked for."""
-    return isinstance(node, exp.Bracket) and isinstance(node.this.unnest(), exp.CurrentSchemas)
+def _is_item(node: exp.Expr) -> bool:
+    """Whether this is an item of one of the arrays that there are, (current_schemas(true))[1] or conkey[1]."""
+    if not isinstance(node, exp.Bracket) or len(node.expressions) != 1 or isinstance(node.expressions[0], exp.Slice):
+        return False
+    array = node.this.unnest()
+    named = isinstance(array, exp.Column) and array.name.lower() in pg_catalog.ARRAYS
+    return named or isinstance(array, exp.CurrentSchemas)
 
 
 def normalise(tree: exp.Expr) -> exp.Expr:
@@ -216,12 +222,14 @@ def _cast(node: exp.Cast) -> None:
 
 
 def _listagg(node: exp.GroupConcat) -> None:
-    """LISTAGG(DISTINCT a, ','): sqlglot takes the separator for a part of what is distinct."""
+    """LISTAGG without a separator has none. That of LISTAGG(DISTINCT a, ',') sqlglot takes for distinct, too."""
     distinct = node.this
     if isinstance(distinct, exp.Distinct) and len(distinct.expressions) == 2:
         value, separator = distinct.expressions
         distinct.set("expressions", [value])
         node.set("separator", separator)
+    elif not node.args.get("separator"):
+        node.set("separator", exp.Literal.string(""))
 
 
 _KEYWORDS = {

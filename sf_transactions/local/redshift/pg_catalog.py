@@ -1,8 +1,7 @@
 """The tables of pg_catalog by which DBeaver and the drivers of PostgreSQL find schemas, tables, columns and types.
 
 They hold what PostgreSQL 8.0 has of them and clients ask for; OIDs of types and of the catalog itself are PostgreSQL's.
-`pg_constraint` has the keys that were declared, which nothing enforces; `pg_index` and `pg_depend` are empty. The
-numbers of a key's columns can be compared by `= any(conkey)`, but not be taken one by one.
+`pg_constraint` has the keys that were declared, which nothing enforces; `pg_index` and `pg_depend` are empty.
 """
 
 import re
@@ -150,6 +149,7 @@ create or replace macro stand_in.regclass(name) as coalesce(
             case when name like '%.%' then name else current_schema() || '.' || name end),
     error('relation "' || name || '" does not exist'));
 """
+ARRAYS = frozenset({"conkey", "confkey"})  # the columns that hold some
 TABLES = frozenset(re.findall(r"view stand_in\.(\w+)", PG_CATALOG))
 # Functions: Redshift's name, and the macro that answers.
 FUNCTIONS = {
