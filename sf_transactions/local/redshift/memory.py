@@ -27,7 +27,7 @@ class Memory:
         shutil.rmtree(f"{database}.tmp", ignore_errors=True)  # what a killed process has left there
         (self._all,) = self._cursor.execute(f"select current_setting('{SETTING}')").fetchone() or ("",)
         self._share, self._queries = 0, 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # rows that are given up may be collected while it is held
 
     def fit(self) -> None:
         """Before a statement that writes: at least half of what the tables take, on disk and off it."""
