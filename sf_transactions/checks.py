@@ -1,7 +1,7 @@
 """From a pandera schema or a rule to a Dagster asset check, with the rows that break it."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -84,13 +84,9 @@ def figure(evaluation: "AssetCheckEvaluation", name: str) -> Any:
 
 def trend(instance: dg.DagsterInstance, asset: dg.AssetKey, name: str) -> dg.TableMetadataValue:
     """What a check found in the last runs, the newest first: when, how many rows failed, and whether it passed."""
-    records = [
-        dg.TableRecord({"when": when, "failing_rows": str(figure(evaluation, "failing_rows")), "passed": str(passed)})
-        for when, evaluation in history(instance, dg.AssetCheckKey(asset, name))
-        for passed in [evaluation.passed]
-    ]
-    columns = [dg.TableColumn(name) for name in ("when", "failing_rows", "passed")]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+    evaluations = history(instance, dg.AssetCheckKey(asset, name))
+    rows = [(when, figure(evaluation, "failing_rows"), evaluation.passed) for when, evaluation in evaluations]
+    return table(["when", "failing_rows", "passed"], rows)
 
 
 def settle(*results: dg.AssetCheckResult) -> Iterator[dg.AssetCheckResult]:
@@ -107,10 +103,15 @@ def settle(*results: dg.AssetCheckResult) -> Iterator[dg.AssetCheckResult]:
 
 
 def table_metadata(frame: "pd.DataFrame") -> dg.TableMetadataValue:
-    """A small frame as a table in Dagster's UI; values as text, so that decimals and ids stay exact."""
-    records = [dg.TableRecord({str(k): str(v) for k, v in row.items()}) for row in frame.to_dict("records")]
-    columns = [dg.TableColumn(str(name)) for name in frame.columns]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+    """A small frame as a table in Dagster's UI."""
+    return table(list(frame.columns), frame.itertuples(index=False, name=None))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMetadataValue:
+    """A few rows as a table in Dagster's UI; values as text, so that decimals and ids stay exact."""
+    names = [str(name) for name in columns]
+    records = [dg.TableRecord(dict(zip(names, map(str, row), strict=True))) for row in rows]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -126,10 +127,17 @@ def warehouse_metadata(table: Table) -> dict[str, Any]:
     return {"dagster/column_schema": column_schema(table), "dagster/table_name": f"{SCHEMA}.{table.name}"}
 
 
-def differences(expected: Mapping[Any, Any], found: Mapping[Any, Any], names: tuple[str, str]) -> "pd.DataFrame":
-    """Where two sets of control totals differ: (fiscal year, side), and the two values."""
+def failing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> "pd.DataFrame | None":
+    """Failing rows for `result`, or None when there are none: pandas is loaded only for what is wrong."""
+    if not rows:
+        return None
     import pandas as pd
 
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def differences(expected: Mapping[Any, Any], found: Mapping[Any, Any], names: tuple[str, str]) -> "pd.DataFrame | None":
+    """Where two sets of control totals differ: (fiscal year, side), and the two values. None where nowhere."""
     keys: Iterable[Any] = sorted(expected.keys() | found.keys(), key=str)
     rows = [(*key, str(expected.get(key)), str(found.get(key))) for key in keys if expected.get(key) != found.get(key)]
-    return pd.DataFrame(rows, columns=["fiscal_year", "revenue_or_spending", *names])
+    return failing(["fiscal_year", "revenue_or_spending", *names], rows)

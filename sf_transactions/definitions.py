@@ -1,5 +1,7 @@
 """The code location, assembled."""
 
+import gc
+
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
@@ -82,3 +84,6 @@ def build_defs(settings: Settings) -> dg.Definitions:
 
 
 defs = build_defs(Settings.from_environ())
+
+# What was imported stays: else the collector walks over all of it several times a run, and once more at its end.
+gc.freeze()

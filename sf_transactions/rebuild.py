@@ -36,12 +36,13 @@ def rebuild(context: dg.OpExecutionContext, storage: Storage, warehouse: Warehou
             context.log.info("%s: %d rows copied", name, copied)
         found = loading.totals(connection, load.fiscal_years)
         differences = checks.differences(expected, found, ("s3", "warehouse"))
-        doubled = [table.qualified for table in STAR if len(loading.duplicated_ids(connection, table))]
+        doubled = [table.qualified for table in STAR if loading.duplicated_ids(connection, table) is not None]
         lost = [name for name, rows in loading.dangling_ids(connection).items() if rows]
-        if len(differences) or doubled or lost:
+        if differences is not None or doubled or lost:
             connection.rollback()
+            told = [] if differences is None else differences.to_dict("records")
             raise checks.CheckError(
-                f"the warehouse is as it was: totals that differ {differences.to_dict('records')}, "
+                f"the warehouse is as it was: totals that differ {told}, "
                 f"ids that are not unique in {doubled}, ids that are not found in {lost}"
             )
         commit(connection)

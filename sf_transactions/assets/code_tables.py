@@ -9,7 +9,8 @@ from sf_transactions import checks, schemas
 from sf_transactions.assets.codes import codes_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import CODE_CROSSWALK, CODE_MAPPING, CODED_DIMENSIONS, FINANCE, MEMBER, Dimension, Table
-from sf_transactions.resources import made
+from sf_transactions.once import once
+from sf_transactions.resources import loaded, made
 from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.loading import rows_loaded
 from sf_transactions.resources.parts import write_part
@@ -31,7 +32,7 @@ def _reasons(frame: "pd.DataFrame") -> dict[str, int]:
 
 
 def _shown(told: "dict[str, Any]") -> "dict[str, Any]":
-    """What was noted about a table, lists of rows as tables."""
+    """What is told of a table, lists of rows as tables."""
     import pandas as pd
 
     return {
@@ -69,29 +70,30 @@ def _table_asset(
         **BY_FISCAL_YEAR,
     )
     def code_table(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
-        import pandas as pd
-
         sources = {dimension: home.codes(dimension.name, source) for dimension in CODED_DIMENSIONS}
         # Where rows are replaced by key, those that nothing is known of any more stay.
-        loaded = rows_loaded(warehouse, table) if table.replaces == "keys" else pd.DataFrame()
-        of = made.makings(*map(made.sha256, sources.values()), loaded.to_csv(index=False))
+        beside = loaded.sha256_held(warehouse, home, table) if table.replaces == "keys" else ""
+        of = made.makings(*(made.sha256_of(path, "codes/*") for path in sources.values()))
         file = home.star(table.name)
-        if not made.stands(file, of):
+
+        def anew() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+            import pandas as pd
+
             frame = make({dimension: pd.read_parquet(path) for dimension, path in sources.items()})
-            if not loaded.empty:
-                frame = pd.concat([frame, not_in(frame, loaded, table)], ignore_index=True)
+            if beside:
+                frame = pd.concat([frame, not_in(frame, rows_loaded(warehouse, table), table)], ignore_index=True)
             failures = schemas.failures(frame, schemas.table_schema(table))
             yield from checks.settle(checks.result(key, "schema", failures, of=len(frame)))
             with replacing(file) as incoming:
                 write_part(incoming, frame)
-            made.note(file, of, rows=len(frame), told=tell(frame))
-        else:
-            yield from checks.settle(checks.result(key, "schema", of=made.facts(file, key.to_user_string())["rows"]))
-        facts = made.facts(file, key.to_user_string())
-        path = dg.MetadataValue.path(str(file))
-        yield dg.MaterializeResult(
-            asset_key=key, metadata={"dagster/row_count": facts["rows"], "path": path, **_shown(facts["told"])}
-        )
+            told = tell(frame)
+            made.note(file, of, told=told)
+            path = dg.MetadataValue.path(str(file))
+            yield dg.MaterializeResult(
+                asset_key=key, metadata={"dagster/row_count": len(frame), "path": path, **_shown(told)}
+            )
+
+        yield from once(home, key.to_user_string(), of, [file], anew, beside)
 
     return code_table
 

@@ -1,7 +1,8 @@
 """codes/{program,type,fund}: every published name and code, and the one code that each name keeps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -9,6 +10,7 @@ from sf_transactions import checks, schemas
 from sf_transactions.assets.raw import RAW
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.model import AMOUNT, CODED_DIMENSIONS, FINANCE, REPEATED, Dimension, Table
+from sf_transactions.once import once
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.warehouse import Warehouse
@@ -16,6 +18,9 @@ from sf_transactions.transform.amounts import cents_by_side
 from sf_transactions.transform.codes import evidence, kept_code, mapping
 from sf_transactions.transform.members import members
 from sf_transactions.transform.overrides import published_only, read_overrides
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OVERRIDES = Path(__file__).parent.parent / "overrides.csv"
 
@@ -56,55 +61,59 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
         **BY_FISCAL_YEAR,
     )
     def codes(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
-        import pandas as pd
-
         years = context.partition_keys
         with warehouse.connect() as connection:
             loading.make_schema(connection)
             others = loaded.evidence_of_other_years(connection, home, dimension, [int(year) for year in years])
-        kept = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
         written = OVERRIDES.read_text(encoding="utf-8-sig")  # spreadsheets mark UTF-8 so
-        of = made.makings(dimension.name, *years, *made.raw_sha256(home, years), others.to_csv(index=False), written)
-        if stand := all(made.stands(file, of) for file in kept):
-            found = pd.read_parquet(kept[0])
-            filled = made.facts(kept[0], "codes/*")["filled"]
-        else:
-            ours, filled = _evidence(home, dimension, years)
-            found = pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
-        overrides, reviewed = _overrides(key, written, found, dimension, {*years, *map(str, found["fiscal_year"])})
-        mapped = pd.read_parquet(kept[1]) if stand else mapping(found, dimension, overrides)
-        ours = _of(found, years)
-        yield from checks.settle(
-            reviewed,
-            checks.result(
-                key,
-                "schema",
-                schemas.failures(ours, schemas.table_schema(dimension.evidence, keys=False)),
-                of=len(ours),
-            ),
-            checks.result(
-                key, "many_to_one", schemas.failures(mapped, schemas.mapping_schema(dimension)), of=len(mapped)
-            ),
-        )
-        for file, frame in zip(kept, (found, mapped), strict=True):
-            if not stand:
-                with replacing(file) as incoming:
-                    frame.to_parquet(incoming, index=False)
-                made.note(file, of, filled=filled)
-        several = mapped.groupby(["level", *dimension.levels], dropna=False)["code"].transform("size") > 1
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={
-                "dagster/row_count": len(mapped),
-                "fiscal_years_of_evidence": int(found["fiscal_year"].nunique()),
-                "names_with_several_codes": int((several & kept_code(mapped)).sum()),
-                "nulls_filled": filled,
-                "several_codes": checks.table_metadata(mapped[several].head(checks.SAMPLE)),
-                "path": dg.MetadataValue.path(str(home.codes(dimension.name, "mapping"))),
-            },
+        beside = "" if others is None else others.to_csv(index=False)
+        all_years = FISCAL_YEARS.get_partition_keys()
+        of = made.makings(dimension.name, *years, *all_years, *made.raw_sha256(home, years), beside, written)
+        files = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
+        yield from once(
+            home, key.to_user_string(), of, files, lambda: _make(key, dimension, home, years, others, written, files)
         )
 
     return codes
+
+
+def _make(
+    key: dg.AssetKey,
+    dimension: Dimension,
+    home: Home,
+    years: Sequence[str],
+    others: "pd.DataFrame | None",
+    written: str,
+    files: Sequence[Path],
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Makes the evidence and the mapping of a dimension from these fiscal years, and the evidence of others."""
+    import pandas as pd
+
+    ours, filled = _evidence(home, dimension, years)
+    found = ours if others is None else pd.concat([others.astype(ours.dtypes), ours], ignore_index=True)
+    overrides, reviewed = _overrides(key, written, found, dimension, {*years, *map(str, found["fiscal_year"])})
+    mapped = mapping(found, dimension, overrides)
+    evidence_schema = schemas.table_schema(dimension.evidence, keys=False)
+    yield from checks.settle(
+        reviewed,
+        checks.result(key, "schema", schemas.failures(ours, evidence_schema), of=len(ours)),
+        checks.result(key, "many_to_one", schemas.failures(mapped, schemas.mapping_schema(dimension)), of=len(mapped)),
+    )
+    for file, frame in zip(files, (found, mapped), strict=True):
+        with replacing(file) as incoming:
+            frame.to_parquet(incoming, index=False)
+    several = mapped.groupby(["level", *dimension.levels], dropna=False)["code"].transform("size") > 1
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "dagster/row_count": len(mapped),
+            "fiscal_years_of_evidence": int(found["fiscal_year"].nunique()),
+            "names_with_several_codes": int((several & kept_code(mapped)).sum()),
+            "nulls_filled": filled,
+            "several_codes": checks.table_metadata(mapped[several].head(checks.SAMPLE)),
+            "path": dg.MetadataValue.path(str(home.codes(dimension.name, "mapping"))),
+        },
+    )
 
 
 def _overrides(key, written: str, found, dimension: Dimension, years: set[str]) -> tuple[list, dg.AssetCheckResult]:
@@ -122,10 +131,6 @@ def _overrides(key, written: str, found, dimension: Dimension, years: set[str]) 
     )
     severity = dg.AssetCheckSeverity.ERROR if certain else dg.AssetCheckSeverity.WARN
     return current, checks.result(key, "overrides", failing, severity, overrides=len(current))
-
-
-def _of(evidence, years):
-    return evidence[evidence["fiscal_year"].isin([int(year) for year in years])].reset_index(drop=True)
 
 
 def _evidence(home: Home, dimension: Dimension, years) -> tuple:
@@ -151,8 +156,8 @@ def read_raw(home: Home, year: str, columns=None):
     path = home.raw(year)
     if not path.exists():
         raise HomeError(f"{path} is not there: materialize raw/transactions for fiscal year {year} first")
-    columns = list(columns) if columns else None
-    return pq.read_table(path, columns=columns, partitioning=None, read_dictionary=REPEATED)
+    with pq.ParquetFile(path, read_dictionary=REPEATED) as file:  # read_table would load pandas
+        return file.read(list(columns) if columns else None)
 
 
 assets = [_codes_asset(dimension) for dimension in CODED_DIMENSIONS]

@@ -22,7 +22,6 @@ from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.amounts import ControlTotal, Totals, dollars
 
 if TYPE_CHECKING:
-    import pandas as pd
     import redshift_connector
 
 DASHBOARD = dg.AssetKey(["report", "dashboard"])
@@ -60,7 +59,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             yield from checks.settle(_compare(connection, _noted(home)))
         else:
             with _library(home) as library, replacing(home.dashboard) as incoming:
-                found = facts(loaded.facts(connection, home), held.members)
+                found = facts(loaded.facts(connection, home), held.members())
                 incoming.write_text(page.build(found, source, library), encoding="utf-8")
                 totals = _carried(incoming.read_text(encoding="utf-8"))
                 yield from checks.settle(_compare(connection, totals))
@@ -77,7 +76,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             "path": dg.MetadataValue.path(str(home.dashboard)),
             "bytes": home.dashboard.stat().st_size,
             "trend": chart(home, "by_fiscal_year"),
-            "totals": checks.table_metadata(_table(totals)),
+            "totals": _table(totals),
         },
     )
 
@@ -123,16 +122,14 @@ def _noted(home: Home) -> Totals:
     return {(year, side): ControlTotal(rows, Decimal(amount)) for year, side, rows, amount in noted}
 
 
-def _table(totals: Totals) -> "pd.DataFrame":
-    import pandas as pd
-
+def _table(totals: Totals) -> dg.TableMetadataValue:
     nothing = ControlTotal(0, Decimal(0))
     rows = [
         [year, *(value for side in SIDES for value in astuple(totals.get((year, side), nothing)))]
         for year in sorted({year for year, _ in totals}, reverse=True)
     ]
     columns = [name for side in SIDES for name in (f"{side.lower()}_rows", side.lower())]
-    return pd.DataFrame(rows, columns=["fiscal_year", *columns])
+    return checks.table(["fiscal_year", *columns], rows)
 
 
 def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:

@@ -1,7 +1,8 @@
 """codes/profile: what the load looks like beside the one before and beside the portal's own profile, and what was found
 in the input."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -10,6 +11,8 @@ from sf_transactions import checks
 from sf_transactions.assets.codes import codes_key, read_raw
 from sf_transactions.automation import BY_FISCAL_YEAR, FISCAL_YEARS
 from sf_transactions.model import AMOUNT, CODED_DIMENSIONS
+from sf_transactions.once import once
+from sf_transactions.resources import made
 from sf_transactions.resources.home import Home, read_json, write_json
 from sf_transactions.transform import findings, profile
 from sf_transactions.transform.amounts import cents
@@ -44,8 +47,28 @@ def codes_profile(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     each column, members. It is compared with that of the load before, and with the one the portal publishes.
 
     What is found in the input warns and blocks nothing: the rules of the star hold whatever the input is like. The
-    trend of each finding over the last runs is told with it. All of it is done on members, not on rows.
+    trend of each finding over the last runs is told with it. All of it is done on members, not on rows. While nothing
+    that it is made from has changed, it is the same load, and what was found then is told again.
     """
+    years = context.partition_keys
+    read = [home.published_profile, *(home.codes(dimension.name, "evidence") for dimension in CODED_DIMENSIONS)]
+    signals = {year: read_json(home.source(year), "raw/transactions")["signals"] for year in years}
+    told = [*years, *FISCAL_YEARS.get_partition_keys(), json.dumps(signals)]
+    of = made.makings(
+        *told, *(made.sha256_of(file, "raw/transactions and codes/*") for file in read), *made.raw_sha256(home, years)
+    )
+    for each in once(home, PROFILE.to_user_string(), of, [home.profile], lambda: _profiled(home, years, signals)):
+        if isinstance(each, dg.AssetCheckResult) and each.check_name:
+            trend = checks.trend(context.instance, PROFILE, each.check_name)
+            yield each._replace(metadata={**each.metadata, "trend": trend})
+        else:
+            yield each
+
+
+def _profiled(
+    home: Home, years: Sequence[str], signals: Mapping[str, Mapping[str, str] | None]
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Makes the profile and compares it."""
     import pandas as pd
 
     evidence = {dimension: pd.read_parquet(home.codes(dimension.name, "evidence")) for dimension in CODED_DIMENSIONS}
@@ -56,23 +79,15 @@ def codes_profile(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     }
     before = read_json(home.profile, "codes/profile") if home.profile.exists() else None
     results = _compared(now, before) | {"known_nulls": (findings.unknown_nulls(evidence), len(evidence))}
-    results["published_profile"] = _as_published(home, now, context.partition_keys)
-    told = {year: read_json(home.source(year), "raw/transactions")["signals"] for year in context.partition_keys}
-    results["published_names"] = profile.distinct_as_published(evidence, told)
+    results["published_profile"] = _as_published(home, now, years)
+    results["published_names"] = profile.distinct_as_published(evidence, signals)
     for name, frame in found.items():
         if name in findings.PECULIARITIES:
             frame = findings.appeared(frame, None if before is None else map(tuple, before[name]))
         results[name] = frame, len(pairs)
     for name, (failing, of) in results.items():
-        yield checks.result(
-            PROFILE,
-            name,
-            failing,
-            dg.AssetCheckSeverity.WARN,
-            of=of,
-            trend=checks.trend(context.instance, PROFILE, name),
-            **({"found": len(found[name])} if name in found else {}),
-        )
+        counted = {"found": len(found[name])} if name in found else {}
+        yield checks.result(PROFILE, name, failing, dg.AssetCheckSeverity.WARN, of=of, **counted)
     write_json(home.profile, now)
     yield dg.MaterializeResult(asset_key=PROFILE, metadata=_told(home, now, before))
 

@@ -136,8 +136,6 @@ def raw_restatements(context: dg.AssetExecutionContext, home: Home, ingestion: I
     place of the hierarchies, `relabelled` the same money under another name or code of the same place. The history
     of past years is recoded by the City now and then; a year counts as closed when two more have begun after it.
     """
-    import pandas as pd
-
     columns = ["fiscal_year", "published", "instead_of", "revenue_or_spending", "change", "rows", "dollars"]
     rows, shares = [], []
     closed = closed_fiscal_years(date.today())
@@ -163,14 +161,13 @@ def raw_restatements(context: dg.AssetExecutionContext, home: Home, ingestion: I
         percent = 100 * moved / whole if whole else moved
         if int(year) in closed and percent > ingestion.restatement_percent:
             shares.append((year, f"{moved:,.2f}", f"{percent:.2f}"))
-    table = pd.DataFrame(rows, columns=columns)
-    warned = pd.DataFrame(shares, columns=["fiscal_year", "dollars_added_and_removed", "percent"])
+    warned = checks.failing(["fiscal_year", "dollars_added_and_removed", "percent"], shares)
     yield from checks.settle(checks.result(RESTATEMENTS, "closed_years_stand", warned, dg.AssetCheckSeverity.WARN))
     yield dg.MaterializeResult(
         asset_key=RESTATEMENTS,
         metadata={
-            "fiscal_years_restated": int(table["fiscal_year"].nunique()),
-            "restatements": checks.table_metadata(table),
+            "fiscal_years_restated": len({year for year, *_ in rows}),
+            "restatements": checks.table(columns, rows),
             "path": dg.MetadataValue.path(str(home.root / "restatements")),
         },
     )
@@ -296,46 +293,39 @@ def _fetch(context, portal: Portal, reasons: Mapping[str, str], by_year, spool: 
 
 def _unknown(portal: Portal, unknown: Mapping[tuple[str, str], ControlTotal]):
     """Rows of published fiscal years that are no partition, and how many rows and dollars these years have."""
-    import pandas as pd
-
-    columns = ["fiscal_year", "revenue_or_spending", "rows", "amount", "first_row"]
     if not unknown:
-        return pd.DataFrame(columns=columns)
+        return None
     years = list(dict.fromkeys(year for year, _ in unknown))
     first: dict[tuple[str, str], dict] = {}
     for row in portal.offending(years, checks.SAMPLE).to_pylist():
         first.setdefault((row["fiscal_year"], row["revenue_or_spending"]), row)
     rows = [(*key, total.rows, str(total.amount), str(first.get(key, ""))) for key, total in unknown.items()]
-    return pd.DataFrame(rows, columns=columns)
+    return checks.failing(["fiscal_year", "revenue_or_spending", "rows", "amount", "first_row"], rows)
 
 
 def _set_apart(home: Home, sources: Mapping[str, Source]):
     """The quarantined rows of these fiscal years."""
+    years = [year for year, source in sources.items() if source.quarantined]
+    if not years:
+        return None
     import pandas as pd
 
-    frames = [pd.read_parquet(home.quarantine(year)) for year, source in sources.items() if source.quarantined]
-    shown = ["reason", *(name for name in PUBLISHED_NAMES)]
-    return pd.concat(frames)[["fiscal_year", *(name for name in shown if name != "fiscal_year")]] if frames else None
+    shown = ["fiscal_year", "reason", *(name for name in PUBLISHED_NAMES if name != "fiscal_year")]
+    return pd.concat([pd.read_parquet(home.quarantine(year)) for year in years])[shown]
 
 
 def _new_columns(metadata: PortalMetadata):
-    import pandas as pd
-
-    return pd.DataFrame(
-        [(name, kind) for name, kind in metadata.columns.items() if name not in PUBLISHED_NAMES],
-        columns=["column", "type"],
-    )
+    new = [(name, kind) for name, kind in metadata.columns.items() if name not in PUBLISHED_NAMES]
+    return checks.failing(["column", "type"], new)
 
 
 def _other_types(metadata: PortalMetadata):
-    import pandas as pd
-
     rows = [
         (column.name, column.type, metadata.columns[column.name])
         for column in PUBLISHED
         if metadata.columns.get(column.name, column.type) != column.type
     ]
-    return pd.DataFrame(rows, columns=["column", "expected", "published"])
+    return checks.failing(["column", "expected", "published"], rows)
 
 
 assets = [raw_transactions, raw_restatements]

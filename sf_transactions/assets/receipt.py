@@ -60,9 +60,9 @@ def load_receipt(
     """The receipt of this run: rows and dollars of each fiscal year and side at every hop.
 
     What the portal counted, what was set apart, what the raw file, the file of the fact, the warehouse and its view
-    hold, counted at each; and the size and SHA-256 of the object in S3, read back. A file whose content was counted
-    before, by its SHA-256, is not counted again. A difference fails the run and names the first hop at which it
-    appears. Table `report.load_receipt` keeps the receipts of all runs.
+    hold, counted at each; and the size and SHA-256 of the object in S3, which was read back and is unchanged since. A
+    file whose content was counted before, by its SHA-256, is not counted again. A difference fails the run and names
+    the first hop at which it appears. Table `report.load_receipt` keeps the receipts of all runs.
     """
     years = context.partition_keys
     load_id, run_id = load_id_of(home, years), context.run.run_id
@@ -78,27 +78,26 @@ def load_receipt(
         }
         receipt = lines(totals, _stored(home, storage))
         loading.write_receipt(connection, run_id, load_id, [line.row() for line in receipt])
-    table = _table(run_id, load_id, receipt)
+    columns, rows = _shown(receipt)
     path = home.load_receipt(run_id)
-    write_json(path, [{name: str(value) for name, value in row.items()} for row in table.to_dict("records")])
-    differing = table[table["first_difference"] != ""]
-    yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", differing, of=len(table)))
+    ids = {"run_id": run_id, "load_id": load_id}
+    write_json(path, [ids | dict(zip(columns, map(str, row), strict=True)) for row in rows])
+    differing = checks.failing(columns, [row for row, line in zip(rows, receipt, strict=True) if line.first_difference])
+    yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", differing, of=len(rows)))
     yield dg.MaterializeResult(
         asset_key=RECEIPT,
         metadata={
-            "dagster/row_count": len(table),
+            "dagster/row_count": len(rows),
             **_summary(context, home, totals["warehouse"]),
             "load_id": load_id,
             "path": dg.MetadataValue.path(str(path)),
-            "receipt": checks.table_metadata(table.drop(columns=["run_id", "load_id"])),
+            "receipt": checks.table(columns, rows),
         },
     )
 
 
 def _summary(context: dg.AssetExecutionContext, home: Home, held: Totals) -> dict[str, Any]:
     """The run so far: what was fetched, what stands in the warehouse, the checks, and how long each stage took."""
-    import pandas as pd
-
     record = context.instance.get_run_record_by_id(context.run.run_id)
     started = int(record.start_time or 0) if record else 0  # whole seconds, as `fetched_at`
     fetched = [year for year in context.partition_keys if read_json(home.source(year), RAW)["fetched_at"] >= started]
@@ -111,18 +110,17 @@ def _summary(context: dg.AssetExecutionContext, home: Home, held: Totals) -> dic
         **{side.lower(): f"{total.amount:,} dollars in {total.rows:,} rows" for side, total in sorted(sums.items())},
         "fiscal_years_fetched": ", ".join(fetched) or "none: the portal has not changed",
         "checks": done.checks(),
-        "seconds": checks.table_metadata(pd.DataFrame(seconds, columns=["stage", "seconds"])),
+        "seconds": checks.table(["stage", "seconds"], seconds),
     }
 
 
-def _table(run_id: str, load_id: str, receipt: list[Line]):
-    """The receipt with the columns of report.load_receipt; the first difference stands in front."""
-    import pandas as pd
-
-    rows = [(run_id, load_id, *line.row()) for line in receipt]
-    table = pd.DataFrame(rows, columns=list(LOAD_RECEIPT.column_names), dtype=object)
+def _shown(receipt: list[Line]) -> tuple[list[str], list[tuple]]:
+    """The columns of report.load_receipt but its ids, and the rows; the first difference stands in front."""
+    columns = LOAD_RECEIPT.column_names[2:]
     front = ["fiscal_year", "revenue_or_spending", "first_difference"]
-    return table[[*front, *(name for name in table.columns if name not in front)]]
+    shown = [*front, *(name for name in columns if name not in front)]
+    rows = (dict(zip(columns, line.row(), strict=True)) for line in receipt)
+    return shown, [tuple(row[name] for name in shown) for row in rows]
 
 
 def _by_year(years: Sequence[str], counted: Iterable[Mapping[str, ControlTotal]]) -> Totals:
@@ -174,17 +172,17 @@ def _star(home: Home, year: str):
 
 
 def _stored(home: Home, storage: Storage) -> dict[str, Stored]:
-    """The year's objects, read back from S3."""
-
-    def read_back(each: dict[str, Any]) -> tuple[str, Stored]:
-        year, size, digest = each["fiscal_year"], each["bytes"], each["sha256"]
-        same = made.sha256(home.star(TRANSACTION.name, year)) == digest and storage.holds(
-            each["url"].removeprefix(storage.url("")), size, digest
-        )
-        return year, Stored(size, digest if same else "")
-
-    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
-        return dict(pool.map(read_back, read_json(home.receipt(TRANSACTION.name), "s3/transaction")["objects"]))
+    """The year's objects, as S3 has them."""
+    receipt = read_json(home.receipt(TRANSACTION.name), "s3/transaction")
+    keys = {each["url"]: each["url"].removeprefix(storage.url("")) for each in receipt["objects"]}
+    wanted = [(keys[each["url"]], each["bytes"], each["sha256"]) for each in receipt["objects"]]
+    standing = storage.standing(f"{TRANSACTION.name}/", wanted, receipt["verified"])
+    stored = {}
+    for each in receipt["objects"]:
+        year, digest = each["fiscal_year"], each["sha256"]
+        same = keys[each["url"]] in standing and made.sha256(home.star(TRANSACTION.name, year)) == digest
+        stored[year] = Stored(each["bytes"], digest if same else "")
+    return stored
 
 
 def _of_view(fiscal_years) -> str:

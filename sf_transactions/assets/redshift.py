@@ -22,7 +22,7 @@ from sf_transactions.model import (
 from sf_transactions.resources import loading
 from sf_transactions.resources.home import Home, HomeError, read_json
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, commit, fetch, tried_again
+from sf_transactions.resources.warehouse import Warehouse, commit, tried_again, value
 
 REDSHIFT_CODES = dg.AssetKey(["redshift", "codes"])
 UNIQUE = (*STAR, PUBLISHED_CODES, TRANSACTION_PUBLISHED)  # tables whose ids are compared
@@ -144,7 +144,7 @@ def _written(
         context.log.info("this load was committed before: nothing is loaded twice")
     for name, copied in loading.write(connection, load, stands).items():
         context.log.info("%s: %d rows copied", name, copied)
-    counts = {table: int(fetch(connection, f"select count(*) as n from {table.qualified}")["n"][0]) for table in TABLES}
+    counts = {table: int(value(connection, f"select count(*) from {table.qualified}")) for table in TABLES}
     return list(_compare(connection, load.fiscal_years, expected, counts)), counts
 
 
@@ -189,15 +189,15 @@ def _manifest(home: Home, table: Table, years) -> str:
 
 def _compare(connection, years, expected, counts: Mapping[Table, int]) -> Iterator[dg.AssetCheckResult]:
     """What must hold before COMMIT, each as the result of a check. `counts` are the rows of each table."""
-    import pandas as pd
-
     fact = redshift_key(TRANSACTION)
     found = loading.totals(connection, years)
     differing = checks.differences(expected, found, ("star", "warehouse"))
     yield checks.result(fact, "control_totals", differing, of=len(expected))
-    dangling = pd.Series(loading.dangling_ids(connection), name="rows").rename_axis("dimension").reset_index()
-    dangling.attrs["rows"] = int(dangling["rows"].sum())
-    yield checks.result(fact, "dimensions_found", dangling[dangling["rows"] > 0], of=counts[TRANSACTION])
+    lacking = [(dimension, rows) for dimension, rows in loading.dangling_ids(connection).items() if rows]
+    dangling = checks.failing(["dimension", "rows"], lacking)
+    if dangling is not None:
+        dangling.attrs["rows"] = int(dangling["rows"].sum())
+    yield checks.result(fact, "dimensions_found", dangling, of=counts[TRANSACTION])
     for table in UNIQUE:
         duplicated = loading.duplicated_ids(connection, table)
         yield checks.result(redshift_key(table), _unique(table), duplicated, of=counts[table])

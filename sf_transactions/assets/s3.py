@@ -3,10 +3,11 @@
 import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -18,14 +19,13 @@ from sf_transactions.assets.star import FACT_TABLES, star_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import CODED_DIMENSIONS, CODES, STAR, Table
 from sf_transactions.resources import loaded_objects, made
-from sf_transactions.resources.home import Home, HomeError, write_json
+from sf_transactions.resources.home import Home, read_json, write_json
 from sf_transactions.resources.loaded_objects import manifest
-from sf_transactions.resources.storage import Storage
+from sf_transactions.resources.storage import AT_ONCE, Storage
 from sf_transactions.resources.transfer import Sftp, Transfer
 
 S3_CODES = dg.AssetKey(["s3", "codes"])
 S3_RAW = dg.AssetKey(["s3", "raw"])
-AT_ONCE = 4  # files that are sent, or read back, side by side: most of it is waiting for answers
 
 
 def s3_key(table: Table) -> dg.AssetKey:
@@ -80,11 +80,10 @@ def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer
         for key in (key for key in SENT if key in context.selected_asset_keys):
             sent, objects, listed = 0, [], ""
             for each in SENT[key][0]:
-                parts = _parts(home, each, context.partition_keys if each.part_a_year else [None])
-                sent += _send_all(_not_held(parts, each, storage), session, storage)
-                entries = [part.entry(storage) for part in parts]
-                listed = _put_manifest(home, each, entries, context.partition_keys, session, storage)
-                objects += entries
+                receipt, sent_of_it = _stored(home, each, context.partition_keys, session, storage)
+                sent += sent_of_it
+                objects += receipt["objects"]
+                listed = receipt["manifest"]
             yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
             yield dg.MaterializeResult(
                 asset_key=key,
@@ -99,15 +98,15 @@ def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer
 
 @dataclass(frozen=True)
 class _Part:
-    """A file that is to stand in S3, and the key that it has there."""
+    """A file that is to stand in S3, or the bytes of one, and the key that it has there."""
 
-    path: Path
+    content: Path | bytes
     fiscal_year: str | None
     key: str
     bytes: int
     sha256: str
 
-    def entry(self, storage: Storage) -> dict:
+    def entry(self, storage: Storage) -> dict[str, Any]:
         return {
             "url": storage.url(self.key),
             "bytes": self.bytes,
@@ -117,52 +116,59 @@ class _Part:
 
 
 def _part(path: Path, name: str, year: str | None) -> _Part:
-    try:
-        size, digest = path.stat().st_size, made.sha256(path)
-    except FileNotFoundError:
-        raise HomeError(f"{path} is not there: materialize what it is made from, for these years, first") from None
+    digest = made.sha256_of(path, "what it is made from")
     folder = f"{name}/fiscal_year={year}" if year else name
-    return _Part(path, year, f"{folder}/load_id={digest[:16]}/{path.name}", size, digest)
+    return _Part(path, year, f"{folder}/load_id={digest[:16]}/{path.name}", path.stat().st_size, digest)
 
 
-def _parts(home: Home, table: Table, years: Sequence[str | None]) -> list[_Part]:
-    return [_part(home.star(table.name, year), table.name, year) for year in years]
-
-
-def _not_held(parts: Sequence[_Part], table: Table, storage: Storage) -> list[_Part]:
-    """The parts that S3 does not hold, of which those that it lists are read back."""
-    standing = {listed.key for listed in storage.listed(f"{table.name}/")}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        held = pool.map(lambda part: part.key in standing and storage.holds(part.key, part.bytes, part.sha256), parts)
-        return [part for part, holds in zip(parts, held, strict=True) if not holds]
-
-
-def _send_all(parts: Sequence[_Part], session: Callable[[], Sftp], storage: Storage) -> int:
-    """Sends these parts and reads them back. Returns how many they are."""
-    if parts:
-        sftp = session()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda part: _send(part.path, part.bytes, part.sha256, part.key, sftp, storage), parts))
-    return len(parts)
-
-
-def _send(content: bytes | Path, size: int, digest: str, key: str, sftp: Sftp, storage: Storage) -> None:
-    sftp.put(content, f"/{key}")
-    storage.verify(key, size, digest)
-
-
-def _put_manifest(home: Home, table: Table, entries, years, session: Callable[[], Sftp], storage: Storage) -> str:
-    """Sends the manifest, last, and leaves the receipt from which the warehouse loads. Returns the manifest's URL."""
+def _manifest(name: str, entries: Sequence[Mapping[str, Any]]) -> _Part:
     content = manifest(entries)
     digest = hashlib.sha256(content).hexdigest()
-    key = f"manifest/{table.name}/load_id={digest[:16]}.json"
-    if not storage.holds(key, len(content), digest):
-        _send(content, len(content), digest, key, session(), storage)
-    write_json(
-        home.receipt(table.name),
-        {"manifest": storage.url(key), "fiscal_years": list(years), "objects": entries},
-    )
-    return storage.url(key)
+    return _Part(content, None, f"manifest/{name}/load_id={digest[:16]}.json", len(content), digest)
+
+
+def _stored(
+    home: Home, table: Table, years: Sequence[str], session: Callable[[], Sftp], storage: Storage
+) -> tuple[dict[str, Any], int]:
+    """Sends the files of a table that S3 does not hold, and its manifest last, and leaves the receipt from which the
+    warehouse loads. Returns the receipt, and how many files were sent."""
+    receipt = home.receipt(table.name)
+    verified = read_json(receipt, "s3/*").get("verified", {}) if receipt.exists() else {}
+    parts = [_part(home.star(table.name, year), table.name, year) for year in (years if table.part_a_year else [None])]
+    listed = _manifest(table.name, [part.entry(storage) for part in parts])
+    etags, sent = _send_missing(parts, f"{table.name}/", verified, session, storage)
+    of_manifest, _ = _send_missing([listed], f"manifest/{table.name}/", verified, session, storage)
+    told = {
+        "manifest": storage.url(listed.key),
+        "fiscal_years": list(years),
+        "objects": [part.entry(storage) for part in parts],
+        "verified": {part.key: [part.sha256, (etags | of_manifest)[part.key]] for part in (*parts, listed)},
+    }
+    write_json(receipt, told)
+    return told, sent
+
+
+def _send_missing(
+    parts: Sequence[_Part],
+    folder: str,
+    verified: Mapping[str, Sequence[str]],
+    session: Callable[[], Sftp],
+    storage: Storage,
+) -> tuple[dict[str, str], int]:
+    """Sends those of the parts that S3 does not hold, and reads them back. Returns the ETags by key, and how many were
+    sent."""
+    etags = storage.standing(folder, [(part.key, part.bytes, part.sha256) for part in parts], verified)
+    missing = [part for part in parts if part.key not in etags]
+    if missing:
+        sftp = session()
+
+        def send(part: _Part) -> str:
+            sftp.put(part.content, f"/{part.key}")
+            return storage.verify(part.key, part.bytes, part.sha256)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            etags |= zip((part.key for part in missing), pool.map(send, missing), strict=True)
+    return etags, len(missing)
 
 
 @dg.asset(
@@ -183,7 +189,7 @@ def s3_raw(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> d
     for year in context.partition_keys:
         part = _part(home.raw(year), loaded_objects.RAW, year)
         if (part.key, part.bytes) not in standing:
-            storage.put(part.key, part.path.read_bytes())
+            storage.put(part.key, home.raw(year).read_bytes())
             sent += 1
         entries.append(part.entry(storage))
     write_json(home.receipt(loaded_objects.RAW), {"fiscal_years": list(context.partition_keys), "objects": entries})

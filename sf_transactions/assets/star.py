@@ -1,8 +1,9 @@
 """star/*: the dimensions and the fact as gzip CSV parts, ready to be uploaded and copied."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -21,7 +22,8 @@ from sf_transactions.model import (
     Dimension,
     Table,
 )
-from sf_transactions.resources import loading, made
+from sf_transactions.once import once
+from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.warehouse import Warehouse
@@ -32,6 +34,8 @@ from sf_transactions.transform.star import YEARS_AT_ONCE, facts, finance_table
 from sf_transactions.transform.vanished import with_vanished
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sf_transactions.transform.star import Facts
 
 FACT = dg.AssetKey(["star", TRANSACTION.name])
@@ -77,42 +81,64 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
         **BY_FISCAL_YEAR,
     )
     def star_dimension(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
-        import pandas as pd
-
-        if dimension.coded:
-            evidence = pd.read_parquet(home.codes(dimension.name, "evidence"))
-            frame = dimension_table(evidence, pd.read_parquet(home.codes(dimension.name, "mapping")), dimension)
-            loaded = loading.rows_loaded(warehouse, table)
-            frame = with_vanished(frame, loaded, dimension)
-            results = [
-                checks.result(
-                    key,
-                    "many_to_one",
-                    schemas.failures(frame, schemas.one_code_schema(dimension)),
-                    of=len(frame),
-                )
-            ]
-        else:
-            frame, results = finance_table(), []
-        results.append(
-            checks.result(key, "schema", schemas.failures(frame, schemas.table_schema(table)), of=len(frame))
-        )
-        yield from checks.settle(*results)
-        if dimension.coded:  # of all loaded fiscal years, so that what S3 holds is complete
-            with replacing(home.star(dimension.evidence.name)) as incoming:
-                write_part(incoming, evidence.sort_values(list(evidence.columns), ignore_index=True))
-        with replacing(home.star(table.name)) as incoming:
-            write_part(incoming, frame)
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={
-                "dagster/row_count": len(frame),
-                "preview": checks.table_metadata(frame.head(10)),
-                "path": dg.MetadataValue.path(str(home.star(table.name))),
-            },
+        if not dimension.coded:
+            yield from once(home, key.to_user_string(), made.makings(), [home.star(table.name)], lambda: _sides(home))
+            return
+        sources = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]
+        yield from once(
+            home,
+            key.to_user_string(),
+            made.makings(*(made.sha256_of(file, "codes/*") for file in sources)),
+            [home.star(table.name), home.star(dimension.evidence.name)],
+            lambda: _from_codes(home, warehouse, dimension, *sources),
+            loaded.sha256_held(warehouse, home, table),
         )
 
     return star_dimension
+
+
+def _from_codes(
+    home: Home, warehouse: Warehouse, dimension: Dimension, evidence_file: Path, mapping_file: Path
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Makes a dimension of its codes and of the members that are loaded, and the file of its evidence, which is that of
+    all loaded fiscal years, so that what S3 holds is complete."""
+    import pandas as pd
+
+    evidence = pd.read_parquet(evidence_file)
+    frame = dimension_table(evidence, pd.read_parquet(mapping_file), dimension)
+    frame = with_vanished(frame, loading.rows_loaded(warehouse, dimension.table), dimension)
+    several = schemas.failures(frame, schemas.one_code_schema(dimension))
+    many_to_one = checks.result(star_key(dimension.table), "many_to_one", several, of=len(frame))
+    yield from checks.settle(many_to_one, _schema(dimension.table, frame))
+    with replacing(home.star(dimension.evidence.name)) as incoming:
+        write_part(incoming, evidence.sort_values(list(evidence.columns), ignore_index=True))
+    yield _written(home, dimension.table, frame)
+
+
+def _sides(home: Home) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Makes the dimension of the sides of the books, which are known."""
+    frame = finance_table()
+    yield from checks.settle(_schema(FINANCE.table, frame))
+    yield _written(home, FINANCE.table, frame)
+
+
+def _schema(table: Table, frame: "pd.DataFrame") -> dg.AssetCheckResult:
+    failing = schemas.failures(frame, schemas.table_schema(table))
+    return checks.result(star_key(table), "schema", failing, of=len(frame))
+
+
+def _written(home: Home, table: Table, frame: "pd.DataFrame") -> dg.MaterializeResult:
+    file = home.star(table.name)
+    with replacing(file) as incoming:
+        write_part(incoming, frame)
+    return dg.MaterializeResult(
+        asset_key=star_key(table),
+        metadata={
+            "dagster/row_count": len(frame),
+            "preview": checks.table_metadata(frame.head(10)),
+            "path": dg.MetadataValue.path(str(file)),
+        },
+    )
 
 
 @dg.multi_asset(
@@ -148,6 +174,43 @@ def _dimension_asset(dimension: Dimension) -> dg.AssetsDefinition:
 )
 def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     """Every published row as a fact, and the codes it was published under."""
+    years = context.partition_keys
+    anew: dict[str, dict[Table, int]] = {}
+    of = {year: made.makings(*made.raw_sha256(home, [year])) for year in years}
+    files = [home.star(table.name, year) for table in FACT_TABLES for year in years]
+    dimensions = [made.sha256_of(home.star(dimension.name), "star/*") for dimension in DIMENSIONS]
+    yield from once(
+        home, "star/transaction", made.makings(*of.values(), *dimensions), files, lambda: _facts(home, of, anew)
+    )
+    totals = {year: star_totals(home, year) for year in years}
+    for year, each in totals.items():
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": sum(total.rows for total in each.values()),
+                **{f"{side.lower()}_dollars": str(total.amount) for side, total in each.items()},
+            },
+            asset_key=FACT,
+            partition_key=year,
+        )
+    rows = sum(total.rows for each in totals.values() for total in each.values())
+    for table in FACT_TABLES:
+        yield dg.MaterializeResult(
+            asset_key=star_key(table),
+            metadata={
+                **({"dagster/row_count": rows} if table is TRANSACTION else {}),
+                "rows_made_anew": sum(each[table] for each in anew.values()),
+                "fiscal_years": len(years),
+                "fiscal_years_made_anew": len(anew),
+                "path": dg.MetadataValue.path(str(home.root / "star" / table.name)),
+            },
+        )
+
+
+def _facts(
+    home: Home, of: Mapping[str, str], anew: dict[str, dict[Table, int]]
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Makes the parts of the fiscal years that are not made of what `of` says, and notes in `anew` how many rows each
+    has; compares the totals of all."""
     import numpy as np
     import pandas as pd
 
@@ -159,20 +222,14 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
     expected = {table: schemas.table_schema(table, texts=False) for table in FACT_TABLES}
     invalid: dict[Table, list] = {table: [] for table in FACT_TABLES}
     dangling, ids = [], []
-    portal: dict[tuple[str, str], ControlTotal] = {}
-    totals: dict[str, dict[str, ControlTotal]] = {}
-    rows = dict.fromkeys(FACT_TABLES, 0)
-    of = {year: made.makings(*made.raw_sha256(home, [year])) for year in context.partition_keys}
-    anew = [year for year in of if not all(made.stands(home.star(table.name, year), of[year]) for table in FACT_TABLES)]
+    stand = [year for year in of if all(made.stands(home.star(table.name, year), of[year]) for table in FACT_TABLES)]
+    missing = [year for year in of if year not in stand]
+    totals = {year: star_totals(home, year) for year in stand}
     with contextlib.ExitStack() as stack:
-        for year in of:
-            portal |= {(year, side): total for side, total in portal_totals(home, year).items()}
-            if year not in anew:
-                totals[year] = star_totals(home, year)
         parts = {
             (table, year): stack.enter_context(replacing(home.star(table.name, year)))
             for table in FACT_TABLES
-            for year in anew
+            for year in missing
         }
 
         def make(year: str) -> "Facts":
@@ -182,20 +239,21 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
             return found
 
         for year, found in zip(
-            anew, stack.enter_context(ThreadPoolExecutor(YEARS_AT_ONCE)).map(make, anew), strict=True
+            missing, stack.enter_context(ThreadPoolExecutor(YEARS_AT_ONCE)).map(make, missing), strict=True
         ):
+            anew[year] = {table: len(getattr(found, table.name)) for table in FACT_TABLES}
             for table in FACT_TABLES:
-                frame = getattr(found, table.name)
-                if (failing := schemas.failures(frame, expected[table])) is not None:
+                if (failing := schemas.failures(getattr(found, table.name), expected[table])) is not None:
                     invalid[table].append(failing)
-                rows[table] += len(frame)
             fact = found.transaction
             for dimension, keys in known.items():
                 dangling.append(fact[~fact[dimension.id_column].isin(keys)])
             ids.append(fact["transaction_id"].to_numpy())
             totals[year] = side_totals(fact)
         every, counts = np.unique(np.concatenate(ids) if ids else np.zeros(0, np.int64), return_counts=True)
+        portal = {(year, side): total for year in of for side, total in portal_totals(home, year).items()}
         sides = {(year, side): total for year, each in totals.items() for side, total in each.items()}
+        rows = {table: sum(each[table] for each in anew.values()) for table in FACT_TABLES}
         yield from checks.settle(
             *(
                 checks.result(star_key(table), "schema", pd.concat(failing) if failing else None, of=rows[table])
@@ -207,29 +265,9 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
                 FACT, "control_totals", checks.differences(portal, sides, ("portal", "star")), of=len(portal)
             ),
         )
-    for year in anew:
+    for year in missing:
         for table in FACT_TABLES:
             made.note(home.star(table.name, year), of[year], totals=totals_json(totals[year]))
-    for year, each in totals.items():
-        context.add_asset_metadata(
-            {
-                "dagster/partition_row_count": sum(total.rows for total in each.values()),
-                **{f"{side.lower()}_dollars": str(total.amount) for side, total in each.items()},
-            },
-            asset_key=FACT,
-            partition_key=year,
-        )
-    for table in FACT_TABLES:
-        yield dg.MaterializeResult(
-            asset_key=star_key(table),
-            metadata={
-                **({"dagster/row_count": sum(total.rows for total in sides.values())} if table is TRANSACTION else {}),
-                "rows_made_anew": rows[table],
-                "fiscal_years": len(context.partition_keys),
-                "fiscal_years_made_anew": len(anew),
-                "path": dg.MetadataValue.path(str(home.root / "star" / table.name)),
-            },
-        )
 
 
 def side_totals(frame) -> dict[str, ControlTotal]:

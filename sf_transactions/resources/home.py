@@ -85,6 +85,10 @@ class Home(dg.ConfigurableResource):
         """Rows and dollars of the raw files and of those of the fact, with the content that was counted."""
         return self.root / "report" / "counted.json"
 
+    def told(self, step: str) -> Path:
+        """What a step told when it last made its files."""
+        return self.root / "told" / f"{step}.json"
+
     def picture(self, view: str) -> Path:
         """The chart of an aggregate view."""
         return self.root / "report" / f"{view}.svg"

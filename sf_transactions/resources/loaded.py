@@ -8,7 +8,6 @@ same sum of ids, each of which is a hash of its row; the evidence was loaded las
 """
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from sf_transactions.model import (
 from sf_transactions.resources import loading, made
 from sf_transactions.resources.home import Home, read_json
 from sf_transactions.resources.parts import read_part
-from sf_transactions.resources.warehouse import WarehouseError, fetch
+from sf_transactions.resources.warehouse import Warehouse, WarehouseError, fetch, rows
 from sf_transactions.transform.amounts import cents_of_decimals
 from sf_transactions.transform.star import YEARS_AT_ONCE
 
@@ -47,29 +46,42 @@ class Held:
     """The rows of the dimensions, when the source system last updated the newest of the facts, and a hash of all that
     reports are made from: facts, dimensions, days, and the views as they are defined there."""
 
-    members: "Mapping[str, pd.DataFrame]"
+    dimensions: Mapping[Dimension, list[tuple]]
     as_of: datetime | None
     sha256: str
 
+    def members(self) -> "dict[str, pd.DataFrame]":
+        """The dimensions by name, sorted by id: ids as int64, names and codes as text."""
+        import pandas as pd
+
+        frames = {
+            dimension: pd.DataFrame(found, columns=list(dimension.table.column_names), dtype=object)
+            for dimension, found in self.dimensions.items()
+        }
+        return {dimension.name: frame.astype({dimension.id_column: "int64"}) for dimension, frame in frames.items()}
+
 
 def held(connection: "redshift_connector.Connection") -> Held:
-    members = dimensions(connection)
-    days = fetch(connection, f"select fiscal_year, data_as_of from {PUBLICATION.qualified} order by 1")
-    views = fetch(connection, f"select viewname, definition from pg_views where schemaname = '{SCHEMA}' order by 1")
-    frames = (days, views, *members.values())
-    texts = [json.dumps(fingerprints(connection)), *(frame.to_csv(index=False) for frame in frames)]
-    as_of = days["data_as_of"].dropna().max() if days["data_as_of"].notna().any() else None
-    return Held(members, as_of, hashlib.sha256("\0".join(texts).encode()).hexdigest())
+    _, days = rows(connection, f"select fiscal_year, data_as_of from {PUBLICATION.qualified} order by 1")
+    _, views = rows(connection, f"select viewname, definition from pg_views where schemaname = '{SCHEMA}' order by 1")
+    members = {dimension: _members(connection, dimension) for dimension in DIMENSIONS}
+    everything = (fingerprints(connection), days, views, *members.values())
+    digest = hashlib.sha256(repr(everything).encode()).hexdigest()
+    return Held(members, max((day for _, day in days if day is not None), default=None), digest)
+
+
+def _members(connection: "redshift_connector.Connection", dimension: Dimension) -> list[tuple]:
+    columns = _columns(dimension.table)
+    return rows(connection, f"select {columns} from {dimension.table.qualified} order by {dimension.id_column}")[1]
 
 
 def fingerprints(connection: "redshift_connector.Connection") -> dict[int, tuple[int, str, int]]:
     """Rows, dollars and the sum of ids of each fiscal year in the warehouse."""
-    found = fetch(
+    _, found = rows(
         connection,
-        f"select fiscal_year, count(*) as row_count, sum(amount) as amount, {IDS} as ids"
-        f" from {TRANSACTION.qualified} group by 1 order by 1",
+        f"select fiscal_year, count(*), sum(amount), {IDS} from {TRANSACTION.qualified} group by 1 order by 1",
     )
-    return {int(row.fiscal_year): (int(row.row_count), str(row.amount), int(row.ids)) for row in found.itertuples()}
+    return {int(year): (int(row_count), str(amount), int(ids)) for year, row_count, amount, ids in found}
 
 
 def facts(connection: "redshift_connector.Connection", home: Home) -> "pa.Table":
@@ -84,53 +96,48 @@ def facts(connection: "redshift_connector.Connection", home: Home) -> "pa.Table"
     return pa.concat_tables(parts) if parts else _schema().empty_table()
 
 
-def dimensions(connection: "redshift_connector.Connection") -> "dict[str, pd.DataFrame]":
-    """The four dimensions, sorted by id: ids as int64, names and codes as text."""
-    found = {}
-    for dimension in DIMENSIONS:
-        columns = _columns(dimension.table)
-        frame = fetch(connection, f"select {columns} from {dimension.table.qualified} order by {dimension.id_column}")
-        found[dimension.name] = frame.astype({dimension.id_column: "int64"})
-    return found
-
-
 def evidence_of_other_years(
     connection: "redshift_connector.Connection", home: Home, dimension: Dimension, fiscal_years: Collection[int]
-) -> "pd.DataFrame":
-    """The evidence of every loaded fiscal year but these, dollars in cents.
+) -> "pd.DataFrame | None":
+    """The evidence of every loaded fiscal year but these, dollars in cents; None when no other is loaded.
 
     Raises WarehouseError naming the years whose facts are loaded but whose evidence is missing: without it
     an old code could be put over a new one.
     """
     table = dimension.evidence
-    counts = {name: f"sum({name})" for name in (column.name for column in COUNTS)}
-    counted = fetch(
+    counts = [column.name for column in COUNTS]
+    _, counted = rows(
         connection,
-        f"select fiscal_year, count(*) as n, {', '.join(f'{sql} as {name}' for name, sql in counts.items())}"
+        f"select fiscal_year, count(*), {', '.join(f'sum({name})' for name in counts)}"
         f" from {table.qualified} group by 1 order by 1",
     )
-    years = set(fetch(connection, f"select distinct fiscal_year from {TRANSACTION.qualified}")["fiscal_year"])
-    missing = sorted(years - set(counted["fiscal_year"]) - set(fiscal_years))
+    years = {year for (year,) in rows(connection, f"select distinct fiscal_year from {TRANSACTION.qualified}")[1]}
+    missing = sorted(years - {year for year, *_ in counted} - set(fiscal_years))
     if missing:
         raise WarehouseError(
             f"{table.qualified} lacks the evidence of the loaded fiscal years {', '.join(map(str, missing))}: "
             "materialize these years too, all in one run"
         )
+    if {year for year, *_ in counted}.issubset(fiscal_years):
+        return None
+    import pandas as pd
+
     found = None
-    if _was_loaded(connection, home, table):
+    if was_loaded(connection, home, table):
         found = _rows_of_star(home, table)
         ours = found.assign(n=1).groupby("fiscal_year", as_index=False)[["n", *counts]].sum()
-        if ours.to_numpy(object).tolist() != _in_cents(counted, table).to_numpy(object).tolist():
+        stand = _in_cents(pd.DataFrame(counted, columns=["fiscal_year", "n", *counts], dtype=object), table)
+        if ours.to_numpy(object).tolist() != stand.to_numpy(object).tolist():
             found = None
     if found is None:
         found = _in_cents(fetch(connection, f"select {_columns(table)} from {table.qualified}"), table)
     return found[~found["fiscal_year"].isin(fiscal_years)].reset_index(drop=True)
 
 
-def _in_cents(rows: "pd.DataFrame", table: Table) -> "pd.DataFrame":
+def _in_cents(frame: "pd.DataFrame", table: Table) -> "pd.DataFrame":
     """The rows with dollars, which are decimals, as cents."""
     dollars = [column.name for column in table.columns if column.is_dollars]
-    return rows.assign(**{name: [int(amount.scaleb(2)) for amount in rows[name]] for name in dollars})
+    return frame.assign(**{name: [int(amount.scaleb(2)) for amount in frame[name]] for name in dollars})
 
 
 def _rows_of_star(home: Home, table: Table) -> "pd.DataFrame":
@@ -140,9 +147,9 @@ def _rows_of_star(home: Home, table: Table) -> "pd.DataFrame":
 
     kinds = {"INTEGER": pa.int64(), "BIGINT": pa.int64(), DOLLARS: pa.decimal128(18, 2)}
     types = {column.name: kinds.get(column.sql_type, pa.string()) for column in table.columns}
-    rows = read_part(home.star(table.name), types)
+    part = read_part(home.star(table.name), types)
     values = {
-        name: cents_of_decimals(rows[name].combine_chunks()) if pa.types.is_decimal(kind) else rows[name].to_pandas()
+        name: cents_of_decimals(part[name].combine_chunks()) if pa.types.is_decimal(kind) else part[name].to_pandas()
         for name, kind in types.items()
     }
     return pd.DataFrame(values)
@@ -152,7 +159,7 @@ def _columns(table: Table) -> str:
     return ", ".join(map(quoted, table.column_names))
 
 
-def _was_loaded(connection: "redshift_connector.Connection", home: Home, table: Table) -> bool:
+def was_loaded(connection: "redshift_connector.Connection", home: Home, table: Table) -> bool:
     """Whether the file of a table at home is the one of the load that stands."""
     receipts = {each.name: home.receipt(each.name) for each in TABLES}
     if not (home.star(table.name).exists() and all(path.exists() for path in receipts.values())):
@@ -161,6 +168,19 @@ def _was_loaded(connection: "redshift_connector.Connection", home: Home, table: 
     load_id = loading.load_id({name: receipt["manifest"] for name, receipt in sent.items()})
     (part,) = sent[table.name]["objects"]
     return part["sha256"] == made.sha256(home.star(table.name)) and loading.stands(connection, load_id)
+
+
+def sha256_held(warehouse: Warehouse, home: Home, table: Table) -> str:
+    """A hash of the rows that a table holds in the warehouse; where its file at home was loaded last, that of the file.
+
+    Raises WarehouseError.
+    """
+    with warehouse.connect() as connection:
+        if was_loaded(connection, home, table):
+            return made.sha256(home.star(table.name))
+        keys = ", ".join(map(quoted, table.primary_key))
+        _, found = rows(connection, f"select {_columns(table)} from {table.qualified} order by {keys}")
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def _schema() -> "pa.Schema":

@@ -27,7 +27,7 @@ from sf_transactions.model import (
 )
 from sf_transactions.resources import load_errors
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, fetch, first_column
+from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, rows, value
 from sf_transactions.transform.amounts import ControlTotal, Totals
 
 if TYPE_CHECKING:
@@ -61,10 +61,8 @@ def load_id(manifests: Mapping[str, str]) -> str:
 
 def make_schema(connection: "redshift_connector.Connection") -> None:
     """Makes the tables where one is missing, and commits. Views are made by the load."""
-    stand = first_column(
-        connection, f"select table_name from information_schema.tables where table_schema = '{SCHEMA}'"
-    )
-    if not {table.name for table in (*TABLES, *LOADED_BESIDE)}.issubset(stand):
+    _, stand = rows(connection, f"select table_name from information_schema.tables where table_schema = '{SCHEMA}'")
+    if not {(table.name,) for table in (*TABLES, *LOADED_BESIDE)}.issubset(stand):
         for statement in schema_statements():
             execute(connection, statement)
     commit(connection)
@@ -90,17 +88,17 @@ def begin(connection: "redshift_connector.Connection", load: Load) -> bool:
 
 def stands(connection: "redshift_connector.Connection", load_id: str) -> bool:
     """Whether this load was committed last."""
-    last = first_column(  # the clock counts seconds: of two loads in one, nobody knows which stands
+    _, last = rows(  # the clock counts seconds: of two loads in one, nobody knows which stands
         connection,
         f"select distinct load_id from {LOAD.qualified}"
         f" where loaded_at = (select max(loaded_at) from {LOAD.qualified})",
     )
-    return last == [load_id]
+    return last == [(load_id,)]
 
 
 def loaded_at(connection: "redshift_connector.Connection", load_id: str) -> str:
     """When a load last began to write. Raises WarehouseError when it was not committed."""
-    (found,) = first_column(connection, f"select max(loaded_at) from {LOAD.qualified} where load_id = %s", (load_id,))
+    found = value(connection, f"select max(loaded_at) from {LOAD.qualified} where load_id = %s", (load_id,))
     if found is None:
         raise WarehouseError(f"what S3 was filled with (load {load_id}) is not loaded: materialize redshift/* too")
     return found.isoformat()
@@ -124,24 +122,24 @@ def write(connection: "redshift_connector.Connection", load: Load, stands: bool 
 def _write(
     connection: "redshift_connector.Connection", load: Load, stands: bool, outdated: Sequence[str]
 ) -> dict[str, int]:
-    rows = {} if stands else _replace_tables(connection, load)
+    copied = {} if stands else _replace_tables(connection, load)
     for view in outdated:
         execute(connection, drop_view(view))
     for view in views():
         execute(connection, create_view(view))
-    return rows
+    return copied
 
 
 def _replace_tables(connection: "redshift_connector.Connection", load: Load) -> dict[str, int]:
-    rows = {table.name: _replace_table(connection, table, load) for table in TABLES}
+    copied = {table.name: _replace_table(connection, table, load) for table in TABLES}
     remove_unused_codes(connection)
     _replace_publication(connection, load)
     execute(
         connection,
         f"INSERT INTO {LOAD.qualified} SELECT %s, %s, getdate(), %s, %s, %s",
-        (load.run_id, load.load_id, min(load.fiscal_years), max(load.fiscal_years), sum(rows.values())),
+        (load.run_id, load.load_id, min(load.fiscal_years), max(load.fiscal_years), sum(copied.values())),
     )
-    return rows
+    return copied
 
 
 def write_receipt(
@@ -180,9 +178,9 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
         _refuse_stale(connection, table, staging, load)
     for statement in _exchange(table, staging, load.fiscal_years):
         execute(connection, statement)
-    (rows,) = first_column(connection, f"select count(*) from {staging}")
+    copied = int(value(connection, f"select count(*) from {staging}"))
     execute(connection, f"DROP TABLE {staging}")
-    return rows
+    return copied
 
 
 def _replace_publication(connection: "redshift_connector.Connection", load: Load) -> None:
@@ -204,7 +202,7 @@ def remove_unused_codes(connection: "redshift_connector.Connection") -> None:
     )
 
 
-def without_published_codes(connection: "redshift_connector.Connection") -> "pd.DataFrame":
+def without_published_codes(connection: "redshift_connector.Connection") -> "pd.DataFrame | None":
     """The transactions that do not find the codes under which they were published, as `_failing` tells them."""
     (id,), (key,) = TRANSACTION.primary_key, PUBLISHED_CODES.primary_key
     return _failing(
@@ -248,7 +246,7 @@ def _refuse_stale(connection: "redshift_connector.Connection", table: Table, sta
     columns = ", ".join(map(quoted, table.column_names))
     other = f"WHERE fiscal_year NOT IN ({_listed(load.fiscal_years)})"
     stand, carried = (f"SELECT {columns} FROM {name} {other}" for name in (table.qualified, staging))
-    (differ,) = first_column(
+    differ = value(
         connection, f"select count(*) from (({stand} EXCEPT {carried}) UNION ALL ({carried} EXCEPT {stand})) as d"
     )
     if differ:
@@ -283,12 +281,12 @@ def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[i
 def totals_of(connection: "redshift_connector.Connection", statement: str) -> Totals:
     """The totals that a query gives as fiscal_year, revenue_or_spending, row_count and amount."""
     return {
-        (str(row.fiscal_year), row.revenue_or_spending): ControlTotal(int(row.row_count), Decimal(row.amount))
-        for row in fetch(connection, statement).itertuples()
+        (str(fiscal_year), side): ControlTotal(int(row_count), Decimal(amount))
+        for fiscal_year, side, row_count, amount in rows(connection, statement)[1]
     }
 
 
-def duplicated_ids(connection: "redshift_connector.Connection", table: Table) -> "pd.DataFrame":
+def duplicated_ids(connection: "redshift_connector.Connection", table: Table) -> "pd.DataFrame | None":
     """The ids that more than one row has, as `_failing` tells them; Redshift does not enforce keys."""
     (key,) = table.primary_key
     return _failing(
@@ -301,15 +299,19 @@ def dangling_ids(connection: "redshift_connector.Connection") -> dict[str, int]:
     found = {}
     for dimension in DIMENSIONS:
         key = dimension.id_column
-        (found[dimension.name],) = first_column(
-            connection,
-            f"select count(*) from {TRANSACTION.qualified} t left join {dimension.table.qualified} d"
-            f" on d.{key} = t.{key} where d.{key} is null",
+        found[dimension.name] = int(
+            value(
+                connection,
+                f"select count(*) from {TRANSACTION.qualified} t left join {dimension.table.qualified} d"
+                f" on d.{key} = t.{key} where d.{key} is null",
+            )
         )
     return found
 
 
-def names_with_several_codes(connection: "redshift_connector.Connection", dimension: Dimension) -> "pd.DataFrame":
+def names_with_several_codes(
+    connection: "redshift_connector.Connection", dimension: Dimension
+) -> "pd.DataFrame | None":
     """The names that carry more than one code within their parents, as `_failing` tells them."""
     levels = []
     for level in dimension.levels:
@@ -322,11 +324,15 @@ def names_with_several_codes(connection: "redshift_connector.Connection", dimens
     return _failing(connection, " union all ".join(levels))
 
 
-def _failing(connection: "redshift_connector.Connection", statement: str) -> "pd.DataFrame":
-    """The first 20 rows of an answer that should have none; `attrs["rows"]` says how many there are."""
-    found = fetch(connection, f"select f.*, count(*) over () as rows_in_all from ({statement}) as f limit 20")
-    counted = found.pop("rows_in_all")
-    found.attrs["rows"] = int(counted.iloc[0]) if len(found) else 0
+def _failing(connection: "redshift_connector.Connection", statement: str) -> "pd.DataFrame | None":
+    """The first 20 rows of an answer that should have none, or None; `attrs["rows"]` says how many there are."""
+    names, answer = rows(connection, f"select f.*, count(*) over () as rows_in_all from ({statement}) as f limit 20")
+    if not answer:
+        return None
+    import pandas as pd
+
+    found = pd.DataFrame(answer, columns=names, dtype=object)
+    found.attrs["rows"] = int(found.pop("rows_in_all").iloc[0])
     return found
 
 

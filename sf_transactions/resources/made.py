@@ -15,6 +15,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of(file: Path, made_by: str) -> str:
+    """The hash of a file. Raises HomeError naming the asset that makes it when it is not there."""
+    try:
+        return sha256(file)
+    except FileNotFoundError:
+        raise HomeError(f"{file} is not there: materialize {made_by} for these fiscal years first") from None
+
+
 def makings(*of: str) -> str:
     """One hash for everything a file is made from: hashes and texts, and the code of the transform."""
     return hashlib.sha256(json.dumps([_code(), *of]).encode()).hexdigest()
@@ -44,15 +52,7 @@ def stands(file: Path, of: str, noted_as: str = "made_from") -> bool:
 
 def raw_sha256(home: Home, years: Iterable[str]) -> list[str]:
     """The hashes of the raw files of these fiscal years. Raises HomeError when one is not there."""
-    found = []
-    for year in years:
-        try:
-            found.append(sha256(home.raw(year)))
-        except FileNotFoundError:
-            raise HomeError(
-                f"{home.raw(year)} is not there: materialize raw/transactions for fiscal year {year} first"
-            ) from None
-    return found
+    return [sha256_of(home.raw(year), "raw/transactions") for year in years]
 
 
 def _beside(file: Path) -> Path:

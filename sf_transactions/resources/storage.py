@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CHUNK = 1 << 20
+AT_ONCE = 4  # objects that are sent, or read back, side by side: most of it is waiting for answers
 
 
 class StorageError(RuntimeError):
@@ -30,6 +32,7 @@ class Listed:
 
     key: str
     size: int
+    etag: str
     modified: "datetime"
 
 
@@ -106,7 +109,9 @@ class Storage(dg.ConfigurableResource):
                 .paginate(Bucket=self.name(), Prefix=f"{self.prefix}{prefix}")
             ):
                 for each in page.get("Contents", []):
-                    yield Listed(each["Key"].removeprefix(self.prefix), each["Size"], each["LastModified"])
+                    yield Listed(
+                        each["Key"].removeprefix(self.prefix), each["Size"], each["ETag"], each["LastModified"]
+                    )
 
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects, a thousand at a time. Raises StorageError."""
@@ -117,13 +122,31 @@ class Storage(dg.ConfigurableResource):
             for error in answer.get("Errors", []):
                 raise StorageError(f"{self.url(error['Key'])} cannot be deleted: {error['Code']} {error['Message']}")
 
-    def holds(self, key: str, size: int, sha256: str) -> bool:
-        """Whether the object stands there with exactly this content."""
-        return exists_with(self.client(), self.name(), f"{self.prefix}{key}", size, sha256)
+    def standing(
+        self, folder: str, wanted: Iterable[tuple[str, int, str]], verified: Mapping[str, Sequence[str]]
+    ) -> dict[str, str]:
+        """The ETags, by key, of those objects of a folder that stand there with just this content: key, bytes, SHA-256.
 
-    def verify(self, key: str, size: int, sha256: str) -> None:
-        """Raises StorageError unless the object stands there with exactly this content."""
-        verify(self.client(), self.name(), f"{self.prefix}{key}", size, sha256)
+        `verified` tells by key which SHA-256 and ETag an object had when it was read back before: one that is listed
+        with this ETag is not read back again, any other is.
+        """
+        listed = {each.key: each for each in self.listed(folder)}
+
+        def etag(of: tuple[str, int, str]) -> str | None:
+            key, size, sha256 = of
+            found = listed.get(key)
+            if found and found.size == size and list(verified.get(key, ())) == [sha256, found.etag]:
+                return found.etag
+            return exists_with(self.client(), self.name(), f"{self.prefix}{key}", size, sha256) if found else None
+
+        objects = list(wanted)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            etags = pool.map(etag, objects)
+            return {key: etag for (key, *_), etag in zip(objects, etags, strict=True) if etag}
+
+    def verify(self, key: str, size: int, sha256: str) -> str:
+        """Reads the object back and returns its ETag. Raises StorageError unless it has exactly this content."""
+        return verify(self.client(), self.name(), f"{self.prefix}{key}", size, sha256)
 
 
 @contextlib.contextmanager
@@ -145,39 +168,46 @@ def _told(what: str, absent: tuple[str, ...] = ()) -> Iterator[None]:
         raise StorageError(f"{what}: S3 cannot be reached: {error}") from None
 
 
-def exists_with(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> bool:
-    """Whether the object stands there with exactly this content. Raises StorageError when that cannot be told."""
-    return _difference(client, bucket, key, size, sha256) is None
+def exists_with(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> str | None:
+    """The ETag of the object that stands there with exactly this content, read back, or None. Raises StorageError when
+    that cannot be told."""
+    etag, difference = _read_back(client, bucket, key, size, sha256)
+    return None if difference else etag
 
 
-def verify(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> None:
-    """Reads the object back. Raises StorageError unless it has exactly this content."""
-    difference = _difference(client, bucket, key, size, sha256)
+def verify(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> str:
+    """Reads the object back and returns its ETag. Raises StorageError unless it has exactly this content."""
+    etag, difference = _read_back(client, bucket, key, size, sha256)
     if difference:
         raise StorageError(f"s3://{bucket}/{key} {difference}: it was not stored as sent; run again")
+    return etag
 
 
-def _difference(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> str | None:
-    """How an object differs from what it should be, or None. Its ETag says nothing: it is no hash of the content."""
+def _read_back(client: "S3Client", bucket: str, key: str, size: int, sha256: str) -> tuple[str, str | None]:
+    """The ETag of an object, and how it differs from what it should be, or None.
+
+    An ETag is no hash that could be compared with that of a file, but S3 gives another to any other content: what was
+    read back once need not be again while it has the same.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         answer = client.get_object(Bucket=bucket, Key=key)
-        digest = hashlib.sha256()
+        etag, digest = answer["ETag"], hashlib.sha256()
         with contextlib.closing(answer["Body"]) as body:
             if answer["ContentLength"] != size:
-                return f"has {answer['ContentLength']} bytes, not {size}"
+                return etag, f"has {answer['ContentLength']} bytes, not {size}"
             for chunk in body.iter_chunks(CHUNK):
                 digest.update(chunk)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "NoSuchKey":
-            return "is not there"
+            return "", "is not there"
         if code == "NoSuchBucket":
             raise StorageError(f"there is no bucket {bucket}: run `sf-transactions provision`") from None
         raise StorageError(f"s3://{bucket}/{key} cannot be read: {error}") from None
     except BotoCoreError as error:
         raise StorageError(f"S3 cannot be reached for s3://{bucket}/{key}: {error}") from None
     if digest.hexdigest() != sha256:
-        return f"has the SHA-256 {digest.hexdigest()}, not {sha256}"
-    return None
+        return etag, f"has the SHA-256 {digest.hexdigest()}, not {sha256}"
+    return etag, None

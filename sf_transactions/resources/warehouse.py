@@ -97,18 +97,27 @@ def fetch(
     """
     import pandas as pd
 
+    names, answer = rows(connection, statement, parameters)
+    # Objects, so that an integer beside a null stays an integer and a decimal exact.
+    return pd.DataFrame(answer, columns=names, dtype=object)
+
+
+def rows(
+    connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()
+) -> tuple[list[str], list[tuple]]:
+    """The names of the columns and the rows of the answer to one statement, on an open connection; without pandas.
+
+    Raises WarehouseError.
+    """
     with execute(connection, statement, parameters) as cursor:
         names = [column[0].decode() if isinstance(column[0], bytes) else column[0] for column in cursor.description]
-        # Objects, so that an integer beside a null stays an integer and a decimal exact.
-        return pd.DataFrame([tuple(row) for row in cursor.fetchall()], columns=names, dtype=object)
+        return names, [tuple(row) for row in cursor.fetchall()]
 
 
-def first_column(
-    connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()
-) -> list[Any]:
-    """The first column of the answer to one statement, on an open connection. Raises WarehouseError."""
-    with execute(connection, statement, parameters) as cursor:
-        return [row[0] for row in cursor.fetchall()]
+def value(connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()) -> Any:
+    """The one value that answers a statement. Raises WarehouseError."""
+    ((found,),) = rows(connection, statement, parameters)[1]
+    return found
 
 
 def execute(connection: "redshift_connector.Connection", statement: str, parameters: Sequence[Any] = ()):

@@ -1,7 +1,10 @@
 """From the portal to the warehouse, by the real assets over real sockets."""
 
+import subprocess
+import sys
 from decimal import Decimal
 
+import boto3
 import pytest
 
 from sf_transactions.ddl import quoted
@@ -146,6 +149,44 @@ def test_running_again_changes_no_row_and_sends_no_object(loaded, sample):
     assert loaded.state() == before
     sent = {key: metadata["objects_sent"] for key, metadata in run.materialized.items() if key.startswith("s3/")}
     assert set(sent.values()) == {0}, sent
+
+
+def test_a_run_where_nothing_changed_works_nothing_out(loaded, sample, tmp_path):
+    """It tells what was told, and does not even load what it would take to make it."""
+    first = loaded.run(sample.url, *YEARS)
+    program = (
+        "import atexit, sys; from dagster._cli import main;"
+        " atexit.register(lambda: print('loaded:', sorted({'pandas', 'pandera'} & set(sys.modules)))); main()"
+    )
+    words = ["asset", "materialize", "-m", "sf_transactions", "--select", "*"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATASF_BASE_URL", sample.url)
+        patch.setenv("DAGSTER_HOME", str(tmp_path))
+        (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}")
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words, "--partition-range", "{}...{}".format(*YEARS)],
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "loaded: []" in done.stdout
+    again = loaded.run(sample.url, *YEARS)
+    assert again.checks == first.checks
+    same = [key for key in first.materialized if key.startswith("codes/")]
+    assert {key: again.materialized[key] for key in same} == {key: first.materialized[key] for key in same}
+
+
+def test_an_object_that_another_has_overwritten_is_sent_again(loaded, sample):
+    storage = boto3.client("s3")
+    bucket = loaded.settings.s3_bucket
+    listed = storage.list_objects_v2(Bucket=bucket, Prefix=f"{loaded.settings.prefix}transaction/fiscal_year=2018/")
+    (key,) = (each["Key"] for each in listed["Contents"])
+    content = storage.get_object(Bucket=bucket, Key=key)["Body"].read()
+    storage.put_object(Bucket=bucket, Key=key, Body=bytes(len(content)))
+    run = loaded.run(sample.url, *YEARS)
+    assert run.success, run.errors
+    assert run.materialized["s3/transaction"]["objects_sent"] == 1
+    assert storage.get_object(Bucket=bucket, Key=key)["Body"].read() == content
 
 
 @pytest.mark.full

@@ -6,7 +6,7 @@ import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
-from sf_transactions.resources.storage import StorageError, exists_with, verify
+from sf_transactions.resources.storage import Storage, StorageError, exists_with, verify
 
 BUCKET = "storage-test"
 CONTENT = b"transaction_id,fiscal_year\n1,2025\n" * 100_000
@@ -72,6 +72,28 @@ def test_a_missing_object_is_told(client):
     with pytest.raises(StorageError, match=f"s3://{BUCKET}/nowhere is not there"):
         verify(client, BUCKET, "nowhere", 1, SHA256)
     assert not exists_with(client, BUCKET, "nowhere", 1, SHA256)
+
+
+def test_an_object_is_read_back_again_only_when_its_etag_is_another(client):
+    asked: list[str] = []
+
+    class Resource:
+        def get_client(self):
+            return client
+
+    storage = Storage.model_construct(s3=Resource(), bucket=BUCKET, prefix="")
+    client.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["url_path"]))
+    client.put_object(Bucket=BUCKET, Key="sent/part.csv", Body=CONTENT)
+    wanted = [("sent/part.csv", len(CONTENT), SHA256), ("sent/missing.csv", 1, SHA256)]
+    etags = storage.standing("sent/", wanted, {})
+    assert list(etags) == ["sent/part.csv"] and len(asked) == 1
+    verified = {key: [SHA256, etag] for key, etag in etags.items()}
+    assert storage.standing("sent/", wanted, verified) == etags and len(asked) == 1
+    client.put_object(Bucket=BUCKET, Key="sent/part.csv", Body=CONTENT[:-2] + b"6\n")  # as long as it was
+    assert storage.standing("sent/", wanted, verified) == {} and len(asked) == 2
+    client.put_object(Bucket=BUCKET, Key="sent/part.csv", Body=CONTENT)
+    other = hashlib.sha256(b"other").hexdigest()  # the file at home is another, as long
+    assert storage.standing("sent/", [("sent/part.csv", len(CONTENT), other)], verified) == {} and len(asked) == 3
 
 
 @pytest.mark.parametrize("ask", [verify, exists_with])
