@@ -76,7 +76,12 @@ def targets(once: inputs.Input, ten: inputs.Input) -> list[Target]:
         Target("load / DuckDB reading the same files", lambda m: m.wall("load") / m.wall(floors[3]), 3.0),
         Target("memory of a load, client and SQL endpoint together, MB", lambda m: m.megabytes("load"), 500),
         Target(
-            "whole run / (its floors + an empty job of as many assets)",
+            "whole run / (its floors + an empty job of as many assets, Dagster as it comes)",
+            lambda m: m.wall("whole run") / m.wall(*floors, "empty job, Dagster as it comes"),
+            2.0,
+        ),
+        Target(
+            "the same, the empty job with our event log too",
             lambda m: m.wall("whole run") / m.wall(*floors, "empty job"),
             2.0,
         ),
@@ -89,7 +94,12 @@ def targets(once: inputs.Input, ten: inputs.Input) -> list[Target]:
             0.30,
         ),
         Target(
-            "run where nothing changed / empty job of as many assets",
+            "run where nothing changed / empty job of as many assets, Dagster as it comes",
+            lambda m: m.wall("nothing changed") / m.wall("empty job, Dagster as it comes"),
+            1.5,
+        ),
+        Target(
+            "run where nothing changed / the same empty job with our event log too",
             lambda m: m.wall("nothing changed") / m.wall("empty job"),
             1.5,
         ),

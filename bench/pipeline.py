@@ -32,7 +32,16 @@ def whole(once: Input, ten: Input, scratch: Path, rounds: int) -> Measured:
             _restate(process)
             yield "refresh of one year", _materialize(environment, "sf_transactions", RESTATED, RESTATED)
             yield "empty job", _materialize(environment, "bench.empty", years[0], years[-1])
+            plain = environment | {"DAGSTER_HOME": str(_plain_dagster(scratch / f"dagster-{number}"))}
+            yield "empty job, Dagster as it comes", _materialize(plain, "bench.empty", years[0], years[-1])
             yield "empty job of one year", _materialize(environment, "bench.empty", RESTATED, RESTATED)
+
+
+def _plain_dagster(home: Path) -> Path:
+    """A home of Dagster's with Dagster's own storage, as anyone has who installs it."""
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    return home
 
 
 def _materialize(environment: Mapping[str, str], module: str, first: str, last: str) -> Took:
