@@ -72,8 +72,7 @@ def _told(each: dict[str, Any]) -> Told:
 
 @functools.cache
 def _code() -> str:
-    """A hash of the code that tells: what the files hold is part of `of`."""
+    """A hash of the code that tells, and writes files; that of what they hold is part of `of`."""
     here = Path(__file__).parent
-    return hashlib.sha256(
-        b"".join(path.read_bytes() for path in sorted([*here.glob("*.py"), *here.glob("assets/*.py")]))
-    ).hexdigest()
+    sources = [*here.glob("*.py"), *here.glob("assets/*.py"), *here.glob("resources/*.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()

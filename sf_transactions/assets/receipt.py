@@ -176,7 +176,7 @@ def _stored(home: Home, storage: Storage) -> dict[str, Stored]:
     receipt = read_json(home.receipt(TRANSACTION.name), "s3/transaction")
     keys = {each["url"]: each["url"].removeprefix(storage.url("")) for each in receipt["objects"]}
     wanted = [(keys[each["url"]], each["bytes"], each["sha256"]) for each in receipt["objects"]]
-    standing = storage.standing(f"{TRANSACTION.name}/", wanted, receipt["verified"])
+    standing = storage.standing(f"{TRANSACTION.name}/", wanted, receipt.get("verified", {}))
     stored = {}
     for each in receipt["objects"]:
         year, digest = each["fiscal_year"], each["sha256"]
