@@ -20,7 +20,7 @@ from sf_transactions.model import (
     Table,
 )
 from sf_transactions.resources import loading
-from sf_transactions.resources.home import Home, HomeError, read_json
+from sf_transactions.resources.home import Home, HomeError
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, commit, tried_again, value
 
@@ -154,7 +154,15 @@ def load_id_of(home: Home, years: Iterable[str]) -> str:
 
 
 def _manifests(home: Home, years: Iterable[str]) -> dict[str, str]:
-    return {table.name: _manifest(home, table, years) for table in TABLES}
+    sent, wanted = loading.sent(home), set(years)
+    for table in TABLES:
+        filled = sent[table.name]["fiscal_years"]
+        if table.by_fiscal_year and set(filled) != wanted:
+            raise HomeError(
+                f"S3 was last filled with {table.name} of {len(filled)} fiscal years, this run loads {len(wanted)}: "
+                "materialize s3/* for the same years"
+            )
+    return loading.manifests(sent)
 
 
 def _load_of(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
@@ -175,16 +183,6 @@ def data_as_of(home: Home, years) -> dict[int, str]:
 
     stamps = {int(year): pc.max(read_raw(home, year, ["data_as_of"])["data_as_of"]).as_py() for year in years}
     return {year: stamp for year, stamp in stamps.items() if stamp is not None}
-
-
-def _manifest(home: Home, table: Table, years) -> str:
-    receipt = read_json(home.receipt(table.name), "s3/*")
-    if table.by_fiscal_year and set(receipt["fiscal_years"]) != set(years):
-        raise HomeError(
-            f"S3 was last filled with {table.name} of {len(receipt['fiscal_years'])} fiscal years, this run loads "
-            f"{len(years)}: materialize s3/* for the same years"
-        )
-    return receipt["manifest"]
 
 
 def _compare(connection, years, expected, counts: Mapping[Table, int]) -> Iterator[dg.AssetCheckResult]:

@@ -21,13 +21,12 @@ from sf_transactions.model import (
     DOLLARS,
     PUBLICATION,
     SCHEMA,
-    TABLES,
     TRANSACTION,
     Dimension,
     Table,
 )
 from sf_transactions.resources import loading, made
-from sf_transactions.resources.home import Home, read_json
+from sf_transactions.resources.home import Home, HomeError
 from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.warehouse import Warehouse, WarehouseError, fetch, rows
 from sf_transactions.transform.amounts import cents_of_decimals
@@ -161,13 +160,13 @@ def _columns(table: Table) -> str:
 
 def was_loaded(connection: "redshift_connector.Connection", home: Home, table: Table) -> bool:
     """Whether the file of a table at home is the one of the load that stands."""
-    receipts = {each.name: home.receipt(each.name) for each in TABLES}
-    if not (home.star(table.name).exists() and all(path.exists() for path in receipts.values())):
-        return False
-    sent = {name: read_json(path, "s3/*") for name, path in receipts.items()}
-    load_id = loading.load_id({name: receipt["manifest"] for name, receipt in sent.items()})
-    (part,) = sent[table.name]["objects"]
-    return part["sha256"] == made.sha256(home.star(table.name)) and loading.stands(connection, load_id)
+    try:
+        sent = loading.sent(home)
+    except HomeError:
+        return False  # S3 was never filled from here
+    file, (part,) = home.star(table.name), sent[table.name]["objects"]
+    stands = file.exists() and part["sha256"] == made.sha256(file)
+    return stands and loading.stands(connection, loading.load_id(loading.manifests(sent)))
 
 
 def sha256_held(warehouse: Warehouse, home: Home, table: Table) -> str:

@@ -26,6 +26,7 @@ from sf_transactions.model import (
     code_column,
 )
 from sf_transactions.resources import load_errors
+from sf_transactions.resources.home import Home, read_json
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, rows, value
 from sf_transactions.transform.amounts import ControlTotal, Totals
@@ -57,6 +58,16 @@ class Load:
 def load_id(manifests: Mapping[str, str]) -> str:
     """The hash of what is loaded: the names of the manifests hold that of their contents."""
     return hashlib.sha256(json.dumps(manifests, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sent(home: Home) -> dict[str, dict[str, Any]]:
+    """What S3 was last filled with from this home, by table: manifest, fiscal years, objects. Raises HomeError when it
+    never was."""
+    return {table.name: read_json(home.receipt(table.name), "s3/*") for table in TABLES}
+
+
+def manifests(sent: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {name: receipt["manifest"] for name, receipt in sent.items()}
 
 
 def make_schema(connection: "redshift_connector.Connection") -> None:
