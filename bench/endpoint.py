@@ -4,16 +4,15 @@ import sys
 from pathlib import Path
 
 import boto3
-import isal.igzip  # noqa: F401  # what COPY imports is loaded before the clock starts
-import pyarrow.compute
-import pyarrow.csv  # noqa: F401
 
+from bench.process import load_modules
 from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
 from sf_transactions.provision.lookup import redshift_role_arn
 from sf_transactions.settings import Settings
 
 
 def main(file: str) -> None:
+    load_modules("isal.igzip", "pyarrow.compute", "pyarrow.csv")  # for COPY
     settings, s3 = Settings.from_environ(), boto3.client("s3")
     assert settings.redshift_password
     login = (settings.redshift_database, settings.redshift_user, settings.redshift_password)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.process import Took
+from bench.process import Took, load_modules
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from sf_transactions.model import Dimension
 
 Work = Callable[[], object]
-
-
-def _load(*modules: str) -> None:
-    """Loads what a work imports while it runs."""
-    for module in modules:
-        importlib.import_module(module)
 
 
 def read(source: str) -> Work:
@@ -73,7 +67,7 @@ def transform(source: str, out: str) -> Work:
     from sf_transactions.transform.members import members
     from sf_transactions.transform.star import YEARS_AT_ONCE, finance_table, transactions
 
-    _load("isal.igzip", "pyarrow.compute", "pyarrow.csv", "pyarrow.pandas_compat")
+    load_modules("isal.igzip", "pyarrow.compute", "pyarrow.csv", "pyarrow.pandas_compat")
     folder = Path(out)
     (folder / "transaction").mkdir(parents=True, exist_ok=True)
 
@@ -143,7 +137,7 @@ def validation(source: str) -> Work:
 
 def other_way(library: str, source: str, out: str) -> Work:
     """The same by another library, as its users would write it."""
-    _load(library)
+    load_modules(library)
     way = importlib.import_module(f"bench.ways.{library}_way")
     Path(out).mkdir(parents=True, exist_ok=True)
     return lambda: way.transform(Path(source), Path(out))
@@ -162,7 +156,7 @@ def pull(url: str, home: str) -> Work:
     from sf_transactions.resources.raw_files import Ingestion
     from sf_transactions.resources.storage import Storage
 
-    _load("pyarrow.csv", "pyarrow.parquet", "urllib3")
+    load_modules("pyarrow.csv", "pyarrow.parquet", "urllib3")
     pyarrow.compute.is_in(pyarrow.array(["a"]), pyarrow.array(["a"]))  # loads the library of the compute functions
     years = FISCAL_YEARS.get_partition_keys()
 
@@ -215,7 +209,7 @@ def load(home: str, server: str) -> Work:
     from sf_transactions.resources.warehouse import Warehouse, commit
     from sf_transactions.settings import Settings
 
-    _load("redshift_connector")
+    load_modules("redshift_connector")
     settings, s3 = Settings.from_environ(), Path(home) / "s3"
     receipts = {table.name: json.loads((s3 / f"{table.name}.json").read_text(encoding="utf-8")) for table in TABLES}
     carried = loading.Load(
