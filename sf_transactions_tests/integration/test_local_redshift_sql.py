@@ -153,6 +153,8 @@ def test_a_large_result_arrives_whole(connection):
         ("select nvl(null, 2)", 2),
         ("select len('héé')", 3),
         ("select octet_length('héé')", 5),
+        ("select strtol('-42', 10)", -42),
+        ("select strtol('7fffffffffffffff', 16)", 2**63 - 1),
         ("select datediff(month, date '2024-11-30', date '2025-02-01')", 3),
         ("select dateadd(day, 1, date '2024-02-28')", datetime.datetime(2024, 2, 29)),
         ("select listagg(x, '+') within group (order by x) from (select 'b' as x union all select 'a')", "a+b"),

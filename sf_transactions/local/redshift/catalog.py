@@ -1,7 +1,7 @@
 """What stands in the database: the system tables that people ask, and the columns of a table with their limits.
 
 The system tables lie in a schema of the stand-in's own, where the names `svv_tables`, `sys_load_error_detail` and
-`information_schema.columns` lead; nobody can write to it.
+`information_schema.columns` lead; nobody can write to it. A function that DuckDB lacks is a macro there.
 """
 
 import datetime
@@ -52,6 +52,10 @@ left join (
 ) l on l.schema_name = c.schema_name and l.table_name = c.table_name and l.column_name = c.column_name
 where not c.internal and c.database_name = current_database() and c.schema_name not in ('main', 'stand_in');
 create or replace view stand_in.columns as select * exclude (remarks) from stand_in.svv_columns;
+create or replace macro stand_in.strtol(digits, base) as case base
+    when 10 then cast(digits as bigint)
+    when 16 then cast('0x' || digits as bigint)
+    else error('STRTOL is known here with base 10 and 16') end;
 """
 
 

@@ -162,6 +162,8 @@ def normalise(tree: exp.Expr) -> exp.Expr:
             _listagg(node)
         elif isinstance(node, exp.Bracket):
             node.replace(exp.Anonymous(this="list_extract", expressions=[node.this, *node.expressions]))
+        elif isinstance(node, exp.FromBase):
+            node.replace(exp.Anonymous(this=f"{SYSTEM_SCHEMA}.strtol", expressions=[node.this, node.expression]))
         elif isinstance(node, _FUNCTIONS):
             _function(node)
     return root.this

@@ -27,7 +27,7 @@ _FUNCTIONS = """
     Atan Atan2 MD5 SHA SHA2 CurrentTimestamp CurrentDate CurrentUser CurrentDatabase CurrentVersion CurrentSchema
     CurrentSchemas CurrentCatalog SessionUser
     TimestampTrunc DateTrunc Extract TsOrDsAdd TsOrDsDiff DateAdd DateDiff LastDay Date TimeToStr StrToDate StrToTime
-    TsOrDsToDate MonthsBetween ConvertTimezone ToNumber
+    TsOrDsToDate MonthsBetween ConvertTimezone ToNumber FromBase
 """
 _STATEMENTS = """
     Insert Values Schema Update Delete Merge When Whens Create Properties TemporaryProperty Drop Comment Alter
@@ -82,6 +82,7 @@ COLUMN_NAMES = {
     "str_to_date": "to_date", "str_to_time": "to_timestamp", "decode_case": "case", "nvl2": "case",
     "current_version": "version", "approx_distinct": "count", "str_position": "strpos", "extract": "date_part",
     "rand": "random", "logical_and": "bool_and", "logical_or": "bool_or", "pad": "lpad",
+    "from_base": "strtol",
 }  # fmt: skip
 # Types: the name sqlglot gives, and DuckDB's. Texts carry a limit in bytes besides.
 TYPES = {
