@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from sf_transactions.model import SCHEMA, Table
+from sf_transactions.transform.amounts import ControlTotal
 
 if TYPE_CHECKING:
     import pandas as pd
     from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 SAMPLE = 20  # failing rows shown
+PREVIEW = 10  # rows of what was made that are shown
 FIRST = "first: "  # before the failing row that a result tells in words
 RUNS = 5  # last runs whose findings are told
 
@@ -67,13 +69,18 @@ def result(
 
 
 def history(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> "list[tuple[str, AssetCheckEvaluation]]":
-    """The last evaluations of a check, the newest first, each with its time (UTC)."""
-    records = instance.event_log_storage.get_asset_check_execution_history(check, limit=2 * RUNS)
-    return [
-        (time.strftime("%Y-%m-%d %H:%M", time.gmtime(record.create_timestamp)), record.evaluation)
-        for record in records
-        if record.status.value in ("SUCCEEDED", "FAILED") and record.evaluation
-    ][:RUNS]
+    """The last evaluations of a check, the newest first, each with its time (UTC): fewer where many runs ended before
+    it."""
+    for limit in (RUNS, 4 * RUNS):  # each that is read takes time
+        records = instance.event_log_storage.get_asset_check_execution_history(check, limit)
+        found = [
+            (time.strftime("%Y-%m-%d %H:%M", time.gmtime(record.create_timestamp)), record.evaluation)
+            for record in records
+            if record.status.value in ("SUCCEEDED", "FAILED") and record.evaluation
+        ]
+        if len(found) == RUNS or len(records) < limit:
+            break
+    return found[:RUNS]
 
 
 def figure(evaluation: "AssetCheckEvaluation", name: str) -> Any:
@@ -112,6 +119,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMeta
     names = [str(name) for name in columns]
     records = [dg.TableRecord(dict(zip(names, map(str, row), strict=True))) for row in rows]
     return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))
+
+
+def figures(totals: Mapping[str, ControlTotal]) -> dict[str, Any]:
+    """Rows and dollars by side, as metadata of a fiscal year."""
+    told: dict[str, Any] = {}
+    for side, total in totals.items():
+        told |= {f"{side.lower()}_rows": total.rows, f"{side.lower()}_dollars": str(total.amount)}
+    return told
 
 
 def column_schema(table: Table) -> dg.TableSchema:

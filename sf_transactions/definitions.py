@@ -1,5 +1,6 @@
 """The code location, assembled."""
 
+import atexit
 import gc
 
 import dagster as dg
@@ -85,5 +86,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
 
 defs = build_defs(Settings.from_environ())
 
-# What was imported stays: else the collector walks over all of it several times a run, and once more at its end.
+# What was imported stays: else the collector walks over all of it several times a run. At the end of the process there
+# is nothing left to collect for.
 gc.freeze()
+atexit.register(gc.disable)

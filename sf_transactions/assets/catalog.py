@@ -4,7 +4,7 @@ import dataclasses
 
 import dagster as dg
 
-from sf_transactions.assets.redshift import REDSHIFT_CODES, data_as_of, load_id_of, redshift_key
+from sf_transactions.assets.redshift import REDSHIFT_CODES, load_id_of, redshift_key
 from sf_transactions.assets.s3 import S3_RAW
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR
@@ -12,10 +12,10 @@ from sf_transactions.ddl import external_schema
 from sf_transactions.model import STAR, TABLES, TRANSACTION
 from sf_transactions.resources import glue, loaded_objects
 from sf_transactions.resources.glue import Catalog
-from sf_transactions.resources.home import Home, HomeError, read_json
+from sf_transactions.resources.home import Home, read_json
 from sf_transactions.resources.loaded_objects import RAW
 from sf_transactions.resources.loading import loaded_at
-from sf_transactions.resources.raw_files import read_source
+from sf_transactions.resources.raw_files import source_of
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, tried_again
 from sf_transactions.transform.amounts import totals_json
@@ -39,7 +39,7 @@ def catalog_objects(
 
     Written after the load was committed, and only over what earlier loads wrote. From it the job `rebuild_warehouse`
     makes the warehouse anew. Objects that this load supersedes are deleted then, and what loads that failed left
-    behind after a week.
+    behind more than a week ago.
     """
     receipts = {name: read_json(home.receipt(name), "s3/*") for name in (*(table.name for table in TABLES), RAW)}
     with tried_again(context), warehouse.connect() as connection:
@@ -47,10 +47,12 @@ def catalog_objects(
     objects = {name: receipt["objects"] for name, receipt in receipts.items()}
     parts = loaded_objects.parts(objects, began, lambda table, year: _facts(home, table, year))
     current, before = loaded_objects.take_over(storage, parts)
-    prefixes = (*receipts, "manifest")
-    needed = {receipts[table.name]["manifest"] for table in TABLES}
-    gone = loaded_objects.superseded(storage, current, before, prefixes, needed, loaded_objects.now())
-    storage.delete(gone)
+    gone: list[str] = []
+    if current != before:
+        prefixes = (*receipts, loaded_objects.MANIFESTS)
+        needed = {receipts[table.name]["manifest"] for table in TABLES}
+        gone = loaded_objects.superseded(storage, current, before, prefixes, needed, loaded_objects.now())
+        storage.delete(gone)
     if gone:
         context.log.info(f"{len(gone)} superseded objects were deleted")
     return dg.MaterializeResult(
@@ -71,12 +73,9 @@ def _facts(home: Home, table: str, year: str | None) -> dict:
         totals = star_totals(home, year)
         return {"rows": sum(total.rows for total in totals.values()), "totals": totals_json(totals)}
     if table == RAW:
-        source = read_source(home, year)
-        if source is None:
-            raise HomeError(f"{home.raw(year)} was changed: materialize raw/transactions for fiscal year {year} again")
+        source = source_of(home, year)
         rows = sum(each["rows"] for each in source.totals.values())
-        as_of = data_as_of(home, [year]).get(int(year))
-        return {"rows": rows, "data_as_of": as_of, "source": dataclasses.asdict(source)}
+        return {"rows": rows, "data_as_of": source.data_as_of, "source": dataclasses.asdict(source)}
     return {}
 
 
@@ -100,9 +99,9 @@ def catalog_glue(context: dg.AssetExecutionContext, storage: Storage, catalog: C
         context.log.warning(f"there is no Glue database {catalog.database}: run `sf-transactions provision`")
         return dg.MaterializeResult(metadata={"registered": False, "database": catalog.database})
     parts = loaded_objects.current(storage)
-    names, changed = [], 0
+    standing, names, changed = catalog.tables(), [], 0
     for table, partitions in glue.tables(parts, glue.watermark(parts)):
-        changed += catalog.register(table, partitions)
+        changed += catalog.register(table, partitions, standing.get(table["Name"]))
         names.append(table["Name"])
     return dg.MaterializeResult(
         metadata={

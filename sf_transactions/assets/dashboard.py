@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import astuple
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.ddl import views
-from sf_transactions.model import SIDES
 from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.warehouse import Warehouse
@@ -59,13 +57,16 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             yield from checks.settle(_compare(connection, _noted(home)))
         else:
             with _library(home) as library, replacing(home.dashboard) as incoming:
-                found = facts(loaded.facts(connection, home), held.members())
+                found = facts(loaded.facts(connection, home), loaded.members(connection))
                 incoming.write_text(page.build(found, source, library), encoding="utf-8")
                 totals = _carried(incoming.read_text(encoding="utf-8"))
                 yield from checks.settle(_compare(connection, totals))
             noted = [(*cell, total.rows, str(total.amount)) for cell, total in totals.items()]
             made.note(home.dashboard, of, totals=noted)
     totals = _noted(home)
+    for year in context.partition_keys:
+        of_year = {side: total for (of, side), total in totals.items() if of == year}
+        context.add_asset_metadata(checks.figures(of_year), partition_key=year)
     yield dg.MaterializeResult(
         asset_key=DASHBOARD,
         metadata={
@@ -76,7 +77,6 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             "path": dg.MetadataValue.path(str(home.dashboard)),
             "bytes": home.dashboard.stat().st_size,
             "trend": chart(home, "by_fiscal_year"),
-            "totals": _table(totals),
         },
     )
 
@@ -120,16 +120,6 @@ def _noted(home: Home) -> Totals:
     """The same, as it was noted of the page that stands."""
     noted = made.facts(home.dashboard, "report/dashboard")["totals"]
     return {(year, side): ControlTotal(rows, Decimal(amount)) for year, side, rows, amount in noted}
-
-
-def _table(totals: Totals) -> dg.TableMetadataValue:
-    nothing = ControlTotal(0, Decimal(0))
-    rows = [
-        [year, *(value for side in SIDES for value in astuple(totals.get((year, side), nothing)))]
-        for year in sorted({year for year, _ in totals}, reverse=True)
-    ]
-    columns = [name for side in SIDES for name in (f"{side.lower()}_rows", side.lower())]
-    return checks.table(["fiscal_year", *columns], rows)
 
 
 def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:

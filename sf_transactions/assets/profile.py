@@ -61,8 +61,11 @@ def codes_profile(context: dg.AssetExecutionContext, home: Home) -> Iterator:
         if isinstance(each, dg.AssetCheckResult) and each.check_name:
             trend = checks.trend(context.instance, PROFILE, each.check_name)
             yield each._replace(metadata={**each.metadata, "trend": trend})
-        else:
-            yield each
+            continue
+        of_years = read_json(home.profile, "codes/profile")["years"]
+        for year in years:
+            context.add_asset_metadata(of_years.get(year, {}), partition_key=year)
+        yield each
 
 
 def _profiled(
@@ -120,11 +123,9 @@ def _told(home: Home, now: Mapping[str, Any], before: Mapping[str, Any] | None) 
     import pandas as pd
 
     columns = pd.DataFrame(now["columns"]).T.rename_axis("column").reset_index()
-    years = pd.DataFrame(now["years"]).T.rename_axis("fiscal_year").reset_index()
     told = {
         "dagster/row_count": len(columns),
         "columns": checks.table_metadata(columns),
-        "years": checks.table_metadata(years),
         "path": dg.MetadataValue.path(str(home.profile)),
     }
     if before is not None:

@@ -83,7 +83,7 @@ def raw_transactions(
             {
                 "dagster/partition_row_count": sum(total.rows for total in totals.values()),
                 "published_at": dg.MetadataValue.timestamp(float(source.rows_updated_at)),
-                **{f"{side.lower()}_dollars": str(total.amount) for side, total in totals.items()},
+                **checks.figures(totals),
             },
             partition_key=year,
         )
@@ -296,8 +296,8 @@ def _unknown(portal: Portal, unknown: Mapping[tuple[str, str], ControlTotal]):
     if not unknown:
         return None
     years = list(dict.fromkeys(year for year, _ in unknown))
-    first: dict[tuple[str, str], dict] = {}
-    for row in portal.offending(years, checks.SAMPLE).to_pylist():
+    first: dict[tuple[str | None, str | None], dict] = {}
+    for row in portal.offending(years, checks.SAMPLE):
         first.setdefault((row["fiscal_year"], row["revenue_or_spending"]), row)
     rows = [(*key, total.rows, str(total.amount), str(first.get(key, ""))) for key, total in unknown.items()]
     return checks.failing(["fiscal_year", "revenue_or_spending", "rows", "amount", "first_row"], rows)

@@ -84,6 +84,9 @@ def load_receipt(
     write_json(path, [ids | dict(zip(columns, map(str, row), strict=True)) for row in rows])
     differing = checks.failing(columns, [row for row, line in zip(rows, receipt, strict=True) if line.first_difference])
     yield from checks.settle(checks.result(RECEIPT, "every_hop_agrees", differing, of=len(rows)))
+    for year in years:
+        of_year = [row for row, line in zip(rows, receipt, strict=True) if str(line.fiscal_year) == year]
+        context.add_asset_metadata({"receipt": checks.table(columns, of_year)}, partition_key=year)
     yield dg.MaterializeResult(
         asset_key=RECEIPT,
         metadata={
@@ -91,7 +94,6 @@ def load_receipt(
             **_summary(context, home, totals["warehouse"]),
             "load_id": load_id,
             "path": dg.MetadataValue.path(str(path)),
-            "receipt": checks.table(columns, rows),
         },
     )
 
@@ -176,7 +178,7 @@ def _stored(home: Home, storage: Storage) -> dict[str, Stored]:
     receipt = read_json(home.receipt(TRANSACTION.name), "s3/transaction")
     keys = {each["url"]: each["url"].removeprefix(storage.url("")) for each in receipt["objects"]}
     wanted = [(keys[each["url"]], each["bytes"], each["sha256"]) for each in receipt["objects"]]
-    standing = storage.standing(f"{TRANSACTION.name}/", wanted, receipt.get("verified", {}))
+    standing = storage.standing(storage.in_folders([TRANSACTION.name]), wanted, receipt.get("verified", {}))
     stored = {}
     for each in receipt["objects"]:
         year, digest = each["fiscal_year"], each["sha256"]

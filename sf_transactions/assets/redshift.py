@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import dagster as dg
 
 from sf_transactions import checks
-from sf_transactions.assets.codes import read_raw
 from sf_transactions.assets.s3 import S3_CODES, s3_key
 from sf_transactions.assets.star import star_totals
 from sf_transactions.automation import BY_FISCAL_YEAR, WEEKLY
+from sf_transactions.ddl import create_view, views
 from sf_transactions.model import (
     CODED_DIMENSIONS,
     CODES,
@@ -19,10 +19,12 @@ from sf_transactions.model import (
     TRANSACTION_PUBLISHED,
     Table,
 )
-from sf_transactions.resources import loading
+from sf_transactions.once import once
+from sf_transactions.resources import loaded, loading, made
 from sf_transactions.resources.home import Home, HomeError
+from sf_transactions.resources.raw_files import source_of
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, commit, tried_again, value
+from sf_transactions.resources.warehouse import Warehouse, commit, tried_again
 
 REDSHIFT_CODES = dg.AssetKey(["redshift", "codes"])
 UNIQUE = (*STAR, PUBLISHED_CODES, TRANSACTION_PUBLISHED)  # tables whose ids are compared
@@ -101,18 +103,17 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
 )
 def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Storage, warehouse: Warehouse) -> Iterator:
     """Loads the star into the warehouse by COPY, in one transaction; loads of other runs wait for it."""
-    expected = {
-        (year, side): total for year in context.partition_keys for side, total in star_totals(home, year).items()
-    }
+    totals = {year: star_totals(home, year) for year in context.partition_keys}
+    expected = {(year, side): total for year, each in totals.items() for side, total in each.items()}
     load = _load_of(context, home, storage)
     with tried_again(context), warehouse.connect() as connection:
         loading.make_schema(connection)
         stands = loading.begin(connection, load)
-        results, counts = _written(context, connection, load, expected, stands)
+        results, counts = _written(context, connection, home, load, expected, stands)
         if stands and not all(result.passed for result in results):
             context.log.warning("this load was committed before, but its rows were changed since: it is loaded again")
             stands = False
-            results, counts = _written(context, connection, load, expected, stands)
+            results, counts = _written(context, connection, home, load, expected, stands)
         if all(result.passed for result in results):
             commit(connection)
             if not stands:
@@ -121,12 +122,8 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
             connection.rollback()
             context.log.error("the comparison failed: rolled back, the warehouse is as it was")
     yield from checks.settle(*results)
-    for (year, side), total in expected.items():
-        context.add_asset_metadata(
-            {f"{side.lower()}_rows": total.rows, f"{side.lower()}_dollars": str(total.amount)},
-            asset_key=redshift_key(TRANSACTION),
-            partition_key=year,
-        )
+    for year, each in totals.items():
+        context.add_asset_metadata(checks.figures(each), redshift_key(TRANSACTION), partition_key=year)
     for table in STAR:
         yield dg.MaterializeResult(
             asset_key=redshift_key(table), metadata={"dagster/row_count": counts[table], "load_id": load.load_id}
@@ -137,15 +134,25 @@ def redshift_tables(context: dg.AssetExecutionContext, home: Home, storage: Stor
 
 
 def _written(
-    context, connection, load: loading.Load, expected, stands: bool
+    context, connection, home: Home, load: loading.Load, expected, stands: bool
 ) -> tuple[list[dg.AssetCheckResult], dict[Table, int]]:
-    """Writes the load, unless it stands, and compares what the warehouse holds then. Also gives the rows by table."""
+    """Writes the load, unless it stands, and compares what the warehouse holds then. Views are made anew, and all is
+    compared, unless that was done with just this. Also gives the rows by table."""
     if stands:
         context.log.info("this load was committed before: nothing is loaded twice")
-    for name, copied in loading.write(connection, load, stands).items():
-        context.log.info("%s: %d rows copied", name, copied)
-    counts = {table: int(value(connection, f"select count(*) from {table.qualified}")) for table in TABLES}
-    return list(_compare(connection, load.fiscal_years, expected, counts)), counts
+    else:
+        for name, copied in loading.write(connection, load).items():
+            context.log.info("%s: %d rows copied", name, copied)
+    counts = loading.counts(connection)
+    of = made.makings(loaded.compared(connection), *map(create_view, views()), repr((load.fiscal_years, expected)))
+
+    def compared() -> Iterator[dg.AssetCheckResult]:
+        if stands:
+            loading.write(connection, load, stands)
+        yield from _compare(connection, load.fiscal_years, expected, counts)
+
+    found = once(home, "redshift", of, [], compared)
+    return [result for result in found if isinstance(result, dg.AssetCheckResult)], counts
 
 
 def load_id_of(home: Home, years: Iterable[str]) -> str:
@@ -167,22 +174,15 @@ def _manifests(home: Home, years: Iterable[str]) -> dict[str, str]:
 
 def _load_of(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> loading.Load:
     manifests = _manifests(home, context.partition_keys)
+    as_of = {int(year): source_of(home, year).data_as_of for year in context.partition_keys}
     return loading.Load(
         run_id=context.run.run_id,
         load_id=loading.load_id(manifests),
         fiscal_years=tuple(int(year) for year in context.partition_keys),
-        data_as_of=data_as_of(home, context.partition_keys),
+        data_as_of={year: stamp for year, stamp in as_of.items() if stamp},
         manifests=manifests,
         storage=storage,
     )
-
-
-def data_as_of(home: Home, years) -> dict[int, str]:
-    """When the source system last updated the rows of each fiscal year that has rows, as published."""
-    import pyarrow.compute as pc
-
-    stamps = {int(year): pc.max(read_raw(home, year, ["data_as_of"])["data_as_of"]).as_py() for year in years}
-    return {year: stamp for year, stamp in stamps.items() if stamp is not None}
 
 
 def _compare(connection, years, expected, counts: Mapping[Table, int]) -> Iterator[dg.AssetCheckResult]:

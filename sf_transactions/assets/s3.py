@@ -20,8 +20,8 @@ from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.model import CODED_DIMENSIONS, CODES, STAR, Table
 from sf_transactions.resources import loaded_objects, made
 from sf_transactions.resources.home import Home, read_json, write_json
-from sf_transactions.resources.loaded_objects import manifest
-from sf_transactions.resources.storage import AT_ONCE, Storage
+from sf_transactions.resources.loaded_objects import MANIFESTS
+from sf_transactions.resources.storage import AT_ONCE, Listed, Storage
 from sf_transactions.resources.transfer import Sftp, Transfer
 
 S3_CODES = dg.AssetKey(["s3", "codes"])
@@ -75,15 +75,17 @@ SENT: dict[dg.AssetKey, tuple[Sequence[Table], list[dg.AssetKey]]] = {
 )
 def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer, storage: Storage) -> Iterator:
     """Sends the files of the selected assets over one SFTP session, which is opened for the first that is not there."""
+    wanted = {key: tables for key, (tables, _) in SENT.items() if key in context.selected_asset_keys}
+    listed = storage.in_folders([MANIFESTS, *(table.name for tables in wanted.values() for table in tables)])
     with contextlib.ExitStack() as stack:
         session = functools.cache(lambda: stack.enter_context(transfer.connect()))
-        for key in (key for key in SENT if key in context.selected_asset_keys):
-            sent, objects, listed = 0, [], ""
-            for each in SENT[key][0]:
-                receipt, sent_of_it = _stored(home, each, context.partition_keys, session, storage)
+        for key, tables in wanted.items():
+            sent, objects, listing = 0, [], ""
+            for each in tables:
+                receipt, sent_of_it = _stored(home, each, context.partition_keys, session, storage, listed)
                 sent += sent_of_it
                 objects += receipt["objects"]
-                listed = receipt["manifest"]
+                listing = receipt["manifest"]
             yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
             yield dg.MaterializeResult(
                 asset_key=key,
@@ -91,7 +93,7 @@ def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer
                     "objects": len(objects),
                     "objects_sent": sent,
                     "bytes": sum(entry["bytes"] for entry in objects),
-                    "dagster/uri": listed,
+                    "dagster/uri": listing,
                 },
             )
 
@@ -122,27 +124,32 @@ def _part(path: Path, name: str, year: str | None) -> _Part:
 
 
 def _manifest(name: str, entries: Sequence[Mapping[str, Any]]) -> _Part:
-    content = manifest(entries)
+    content = loaded_objects.manifest(entries)
     digest = hashlib.sha256(content).hexdigest()
-    return _Part(content, None, f"manifest/{name}/load_id={digest[:16]}.json", len(content), digest)
+    return _Part(content, None, f"{MANIFESTS}/{name}/load_id={digest[:16]}.json", len(content), digest)
 
 
 def _stored(
-    home: Home, table: Table, years: Sequence[str], session: Callable[[], Sftp], storage: Storage
+    home: Home,
+    table: Table,
+    years: Sequence[str],
+    session: Callable[[], Sftp],
+    storage: Storage,
+    listed: Mapping[str, Listed],
 ) -> tuple[dict[str, Any], int]:
     """Sends the files of a table that S3 does not hold, and its manifest last, and leaves the receipt from which the
-    warehouse loads. Returns the receipt, and how many files were sent."""
+    warehouse loads. Returns the receipt, and how many files were sent. `listed` is what S3 held before."""
     receipt = home.receipt(table.name)
     verified = read_json(receipt, "s3/*").get("verified", {}) if receipt.exists() else {}
     parts = [_part(home.star(table.name, year), table.name, year) for year in (years if table.part_a_year else [None])]
-    listed = _manifest(table.name, [part.entry(storage) for part in parts])
-    etags, sent = _send_missing(parts, f"{table.name}/", verified, session, storage)
-    of_manifest, _ = _send_missing([listed], f"manifest/{table.name}/", verified, session, storage)
+    manifest = _manifest(table.name, [part.entry(storage) for part in parts])
+    etags, sent = _send_missing(parts, listed, verified, session, storage)
+    of_manifest, _ = _send_missing([manifest], listed, verified, session, storage)
     told = {
-        "manifest": storage.url(listed.key),
+        "manifest": storage.url(manifest.key),
         "fiscal_years": list(years),
         "objects": [part.entry(storage) for part in parts],
-        "verified": {part.key: [part.sha256, (etags | of_manifest)[part.key]] for part in (*parts, listed)},
+        "verified": {part.key: [part.sha256, (etags | of_manifest)[part.key]] for part in (*parts, manifest)},
     }
     write_json(receipt, told)
     return told, sent
@@ -150,14 +157,14 @@ def _stored(
 
 def _send_missing(
     parts: Sequence[_Part],
-    folder: str,
+    listed: Mapping[str, Listed],
     verified: Mapping[str, Sequence[str]],
     session: Callable[[], Sftp],
     storage: Storage,
 ) -> tuple[dict[str, str], int]:
     """Sends those of the parts that S3 does not hold, and reads them back. Returns the ETags by key, and how many were
     sent."""
-    etags = storage.standing(folder, [(part.key, part.bytes, part.sha256) for part in parts], verified)
+    etags = storage.standing(listed, [(part.key, part.bytes, part.sha256) for part in parts], verified)
     missing = [part for part in parts if part.key not in etags]
     if missing:
         sftp = session()
@@ -184,7 +191,7 @@ def s3_raw(context: dg.AssetExecutionContext, home: Home, storage: Storage) -> d
 
     They go up by S3's own API, which compares the checksum; the name of an object holds the hash of its content.
     """
-    standing = {(each.key, each.size) for each in storage.listed(f"{loaded_objects.RAW}/")}
+    standing = {(each.key, each.size) for each in storage.in_folders([loaded_objects.RAW]).values()}
     entries, sent = [], 0
     for year in context.partition_keys:
         part = _part(home.raw(year), loaded_objects.RAW, year)

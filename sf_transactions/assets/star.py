@@ -135,7 +135,7 @@ def _written(home: Home, table: Table, frame: "pd.DataFrame") -> dg.MaterializeR
         asset_key=star_key(table),
         metadata={
             "dagster/row_count": len(frame),
-            "preview": checks.table_metadata(frame.head(10)),
+            "preview": checks.table_metadata(frame.head(checks.PREVIEW)),
             "path": dg.MetadataValue.path(str(file)),
         },
     )
@@ -187,7 +187,7 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": sum(total.rows for total in each.values()),
-                **{f"{side.lower()}_dollars": str(total.amount) for side, total in each.items()},
+                **checks.figures(each),
             },
             asset_key=FACT,
             partition_key=year,

@@ -57,7 +57,7 @@ def _catalog(want: Desired) -> dict[str, Any]:
             "glue:CreateTable",
             "glue:GetDatabase",
             "glue:GetPartitions",
-            "glue:GetTable",
+            "glue:GetTables",
             "glue:UpdateTable",
         ],
         [want.arn("glue", each) for each in ("catalog", f"database/{want.catalog}", f"table/{want.catalog}/*")],

@@ -57,11 +57,20 @@ class Catalog(dg.ConfigurableResource):
             return True
         return False
 
-    def register(self, table: dict[str, Any], partitions: Sequence[dict[str, Any]]) -> int:
-        """Makes a table and its partitions what they should be. Returns how many of them were changed."""
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Every table of the database, by name. Raises CatalogError."""
+        with told(self.database):
+            pages = self.client().get_paginator("get_tables").paginate(DatabaseName=self.database)
+            return {each["Name"]: dict(each) for page in pages for each in page["TableList"]}
+        return {}
+
+    def register(
+        self, table: dict[str, Any], partitions: Sequence[dict[str, Any]], standing: dict[str, Any] | None
+    ) -> int:
+        """Makes a table, which is `standing` now if at all, and its partitions what they should be. Returns how many of
+        them were changed. Raises CatalogError."""
         name, changed = table["Name"], 0
         with told(f"{self.database}.{name}"):
-            standing = self._table(name)
             if standing is None:
                 self.client().create_table(DatabaseName=self.database, TableInput=table)
                 changed += 1
@@ -69,11 +78,6 @@ class Catalog(dg.ConfigurableResource):
                 self.client().update_table(DatabaseName=self.database, TableInput=table)
                 changed += 1
             return changed + self._register_partitions(name, partitions) if table["PartitionKeys"] else changed
-
-    def _table(self, name: str) -> dict[str, Any] | None:
-        with told(f"{self.database}.{name}", absent=("EntityNotFoundException",)):
-            return dict(self.client().get_table(DatabaseName=self.database, Name=name)["Table"])
-        return None
 
     def _register_partitions(self, table: str, wanted: Sequence[dict[str, Any]]) -> int:
         where = {"DatabaseName": self.database, "TableName": table}

@@ -8,7 +8,7 @@ same sum of ids, each of which is a hash of its row; the evidence was loaded las
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +20,10 @@ from sf_transactions.model import (
     DIMENSIONS,
     DOLLARS,
     PUBLICATION,
+    PUBLISHED_CODES,
     SCHEMA,
     TRANSACTION,
+    TRANSACTION_PUBLISHED,
     Dimension,
     Table,
 )
@@ -37,41 +39,70 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import redshift_connector
 
-IDS = "sum(transaction_id % 1000000007)"  # of 63-bit ids a BIGINT holds no sum
+SEPARATOR = "chr(31)"  # between the values of a row that is hashed
+PRIME = 1_000_000_007
+IDS = f"sum(transaction_id % {PRIME})"  # of 63-bit ids a BIGINT holds no sum
 
 
 @dataclass(frozen=True)
 class Held:
-    """The rows of the dimensions, when the source system last updated the newest of the facts, and a hash of all that
-    reports are made from: facts, dimensions, days, and the views as they are defined there."""
+    """When the source system last updated the newest of the facts, and a hash of all that reports are made from: facts,
+    dimensions, days, and the views as they are defined there."""
 
-    dimensions: Mapping[Dimension, list[tuple]]
     as_of: datetime | None
     sha256: str
-
-    def members(self) -> "dict[str, pd.DataFrame]":
-        """The dimensions by name, sorted by id: ids as int64, names and codes as text."""
-        import pandas as pd
-
-        frames = {
-            dimension: pd.DataFrame(found, columns=list(dimension.table.column_names), dtype=object)
-            for dimension, found in self.dimensions.items()
-        }
-        return {dimension.name: frame.astype({dimension.id_column: "int64"}) for dimension, frame in frames.items()}
 
 
 def held(connection: "redshift_connector.Connection") -> Held:
     _, days = rows(connection, f"select fiscal_year, data_as_of from {PUBLICATION.qualified} order by 1")
-    _, views = rows(connection, f"select viewname, definition from pg_views where schemaname = '{SCHEMA}' order by 1")
-    members = {dimension: _members(connection, dimension) for dimension in DIMENSIONS}
-    everything = (fingerprints(connection), days, views, *members.values())
+    everything = (fingerprints(connection), _digests(connection), days, _views(connection))
     digest = hashlib.sha256(repr(everything).encode()).hexdigest()
-    return Held(members, max((day for _, day in days if day is not None), default=None), digest)
+    return Held(max((day for _, day in days if day is not None), default=None), digest)
 
 
-def _members(connection: "redshift_connector.Connection", dimension: Dimension) -> list[tuple]:
-    columns = _columns(dimension.table)
-    return rows(connection, f"select {columns} from {dimension.table.qualified} order by {dimension.id_column}")[1]
+def compared(connection: "redshift_connector.Connection") -> str:
+    """A hash of all that is compared after a load: of tables with a row a transaction the rows and the sums of all that
+    can be added up, of the dimensions every value; and of the views as they are defined there."""
+    sums = [rows(connection, _sums(table))[1] for table in (TRANSACTION, TRANSACTION_PUBLISHED, PUBLISHED_CODES)]
+    return hashlib.sha256(repr((sums, _digests(connection), _views(connection))).encode()).hexdigest()
+
+
+def _sums(table: Table) -> str:
+    added = [
+        f"sum({quoted(column.name)})" if column.is_dollars else f"sum({quoted(column.name)} % {PRIME})"
+        for column in table.columns
+        if column.is_dollars or column.sql_type in ("BIGINT", "INTEGER")
+    ]
+    return f"select count(*), {', '.join(added)} from {table.qualified}"
+
+
+def _views(connection: "redshift_connector.Connection") -> list[tuple]:
+    return rows(connection, f"select viewname, definition from pg_views where schemaname = '{SCHEMA}' order by 1")[1]
+
+
+def _digests(connection: "redshift_connector.Connection") -> list[tuple]:
+    """Of each dimension its rows and the sum of their hashes."""
+    return sorted(rows(connection, " union all ".join(_digest(dimension.table) for dimension in DIMENSIONS))[1])
+
+
+def _digest(table: Table) -> str:
+    """The query for a table's rows and the sum of their hashes, 60 bits each, which the warehouse makes itself."""
+    values = f" || {SEPARATOR} || ".join(f"cast({quoted(name)} as varchar)" for name in table.column_names)
+    of_row = f"cast(strtol(substring(md5({values}), 1, 15), 16) as decimal(38, 0))"
+    return f"select '{table.name}' as table_name, count(*) as row_count, sum({of_row}) as hashes from {table.qualified}"
+
+
+def members(connection: "redshift_connector.Connection") -> "dict[str, pd.DataFrame]":
+    """The dimensions by name, sorted by id: ids as int64, names and codes as text."""
+    import pandas as pd
+
+    frames = {}
+    for dimension in DIMENSIONS:
+        key, names = dimension.id_column, list(dimension.table.column_names)
+        statement = f"select {_columns(dimension.table)} from {dimension.table.qualified} order by {key}"
+        frames[dimension.name] = pd.DataFrame(rows(connection, statement)[1], columns=names, dtype=object)
+        frames[dimension.name] = frames[dimension.name].astype({key: "int64"})
+    return frames
 
 
 def fingerprints(connection: "redshift_connector.Connection") -> dict[int, tuple[int, str, int]]:
@@ -197,7 +228,7 @@ def _from_star(home: Home, year: int, fingerprint: tuple[int, str, int]) -> "pa.
     if not part.exists():
         return None
     table = read_part(part, {field.name: field.type for field in _schema()})
-    ids = table["transaction_id"].to_numpy() % 1_000_000_007
+    ids = table["transaction_id"].to_numpy() % PRIME
     agrees = (len(table), str(pc.sum(table["amount"]).as_py()), int(ids.sum())) == fingerprint
     return table if agrees else None
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from sf_transactions.resources.storage import Storage, StorageError
 
 RAW = "raw"  # the table name of the raw fiscal years
-CURRENT = "manifest/current.json"
+MANIFESTS = "manifest"  # the folder of all that say which objects belong together
+CURRENT = f"{MANIFESTS}/current.json"
 ABANDONED = timedelta(days=7)  # after that, what no load took over is left of one that failed
 ATTEMPTS = 10
 
@@ -61,6 +62,8 @@ def take_over(storage: Storage, parts: Iterable[Part]) -> tuple[list[Part], list
             if part.loaded_at >= getattr(after.get(_place(part)), "loaded_at", ""):
                 after[_place(part)] = part
         kept = [after[place] for place in sorted(after, key=str)]
+        if kept == before:
+            return kept, before
         content = json.dumps({"parts": [asdict(part) for part in kept]}, indent=1).encode()
         if storage.put_if_unchanged(CURRENT, content, etag):
             return kept, before
@@ -85,10 +88,9 @@ def superseded(
     """
     needed = {part.url for part in current} | {*manifests, storage.url(CURRENT)}
     replaced = {part.url for part in before} - needed
-    listed = (each for folder in folders for each in storage.listed(f"{folder}/"))
     return [
         each.key
-        for each in listed
+        for each in storage.in_folders(folders).values()
         if (url := storage.url(each.key)) in replaced or (url not in needed and now - each.modified > ABANDONED)
     ]
 

@@ -278,6 +278,13 @@ def analyze(connection: "redshift_connector.Connection") -> None:
     commit(connection)
 
 
+def counts(connection: "redshift_connector.Connection") -> dict[Table, int]:
+    """The rows of each table."""
+    each = (f"select '{table.name}' as table_name, count(*) as row_count from {table.qualified}" for table in TABLES)
+    found = dict(rows(connection, " union all ".join(each))[1])
+    return {table: int(found[table.name]) for table in TABLES}
+
+
 def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int] | None = None) -> Totals:
     """Rows and dollars of the fact, of these fiscal years or of all."""
     where = f" where t.fiscal_year in ({_listed(fiscal_years)})" if fiscal_years else ""
@@ -307,17 +314,13 @@ def duplicated_ids(connection: "redshift_connector.Connection", table: Table) ->
 
 def dangling_ids(connection: "redshift_connector.Connection") -> dict[str, int]:
     """For each dimension, the number of fact rows whose id it lacks."""
-    found = {}
-    for dimension in DIMENSIONS:
-        key = dimension.id_column
-        found[dimension.name] = int(
-            value(
-                connection,
-                f"select count(*) from {TRANSACTION.qualified} t left join {dimension.table.qualified} d"
-                f" on d.{key} = t.{key} where d.{key} is null",
-            )
-        )
-    return found
+    each = (
+        f"select '{dimension.name}' as dimension, count(*) as row_count from {TRANSACTION.qualified} t"
+        f" left join {dimension.table.qualified} d on d.{dimension.id_column} = t.{dimension.id_column}"
+        f" where d.{dimension.id_column} is null"
+        for dimension in DIMENSIONS
+    )
+    return {name: int(lacking) for name, lacking in rows(connection, " union all ".join(each))[1]}
 
 
 def names_with_several_codes(

@@ -3,16 +3,31 @@
 import functools
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from sf_transactions.resources.home import Home, HomeError, write_json
 
+SETTLED = 100_000_000  # nanoseconds: longer than a tick of the clock by which files are stamped
+
+_hashed: dict[Path, tuple[tuple[int, ...], str]] = {}
+
 
 def sha256(path: Path) -> str:
+    """The hash of a file. One that this process has hashed is read again only when it is another file or was written to
+    since; its ctime tells, which no program sets."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = os.fstat(file.fileno())
+        identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        before, digest = _hashed.get(path, ((), ""))
+        if before != identity:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if time.time_ns() - found.st_ctime_ns > SETTLED:  # else it could be written to within the same tick
+                _hashed[path] = identity, digest
+        return digest
 
 
 def sha256_of(file: Path, made_by: str) -> str:

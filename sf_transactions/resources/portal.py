@@ -103,7 +103,7 @@ class Portal(dg.ConfigurableResource):
         """Rows and dollars of each (fiscal year, side), as the portal counts and sums them itself."""
         by = "fiscal_year,revenue_or_spending"
         query = Query(TOTALS_LIMIT, select=f"{by},count(*) AS n,sum(amount) AS total", group=by)
-        return self._client.query(query, "the control totals", lambda answer: _totals(_table(answer)))
+        return self._client.query(query, "the control totals", lambda answer: _totals(answer.rows()))
 
     def signals(self, forms: Sequence[Sequence[str]] = SIGNALS) -> dict[str, dict[str, str]] | None:
         """Of each fiscal year and column of names or codes, how many there are, the first and the last in the alphabet:
@@ -116,7 +116,7 @@ class Portal(dg.ConfigurableResource):
             select = ",".join(template.format(name) for name in LABELS for template in form)
             query = Query(TOTALS_LIMIT, select=f"fiscal_year,{select}", group="fiscal_year")
             try:
-                return self._client.query(query, "the names and codes", lambda answer: _signals(_table(answer)))
+                return self._client.query(query, "the names and codes", lambda answer: _signals(answer.rows()))
             except PortalError as error:
                 self._log.warning("%s", error)
         self._log.warning("years in which names or codes alone changed are found by the sweep")
@@ -160,13 +160,13 @@ class Portal(dg.ConfigurableResource):
             f"but the portal counts {_words(expected)}; nothing was kept, run again later"
         )
 
-    def offending(self, fiscal_years: Sequence[str | None], limit: int) -> "pa.Table":
+    def offending(self, fiscal_years: Sequence[str | None], limit: int) -> "list[dict[str, str | None]]":
         """Up to `limit` rows of these fiscal years, which are none."""
         wanted = " OR ".join(
             "fiscal_year IS NULL" if year is None else f"fiscal_year='{_quoted(year)}'" for year in fiscal_years
         )
         query = Query(limit, where=wanted, order=":id")
-        return self._client.query(query, "rows of unknown fiscal years", _table)
+        return self._client.query(query, "rows of unknown fiscal years", Answer.rows)
 
     def _pages(self, year: str, expected_rows: int, spool: Path, arrived: Callable[[int, int], None]) -> list[Path]:
         """Pages in the order of :id, until all expected rows are here or a page is empty.
@@ -203,7 +203,7 @@ class Portal(dg.ConfigurableResource):
             raise Garbled(f"none of the dataset's columns, but {', '.join(answer.names)}"[:300])
         missing = [name for name in PUBLISHED_NAMES if name not in answer.names]
         if missing:
-            for _ in answer.batches:  # one that is cut or garbled is no proof
+            for _ in answer.batches():  # one that is cut or garbled is no proof
                 pass
             new = [name for name in answer.names if name not in PUBLISHED_NAMES]
             raise PortalError(
@@ -213,7 +213,7 @@ class Portal(dg.ConfigurableResource):
             )
         with replacing(page) as incoming, _writer(incoming, answer.names) as write:
             rows = 0
-            for batch in answer.batches:
+            for batch in answer.batches():
                 write(batch)
                 rows += batch.num_rows
             if rows < least_rows:
@@ -289,14 +289,6 @@ def _writer(path: Path, names: Sequence[str]) -> "Iterator[Callable[[pa.RecordBa
         flush()
 
 
-def _table(answer: Answer) -> "pa.Table":
-    import pyarrow as pa
-
-    schema = pa.schema([(name, TEXT()) for name in answer.names])
-    text = pa.schema([(name, pa.string()) for name in answer.names])
-    return pa.Table.from_batches(list(answer.batches), schema).cast(text)
-
-
 def _metadata(answer: Any) -> PortalMetadata:
     columns = {column["fieldName"]: column["dataTypeName"] for column in answer["columns"]}
     profile = {
@@ -307,25 +299,25 @@ def _metadata(answer: Any) -> PortalMetadata:
     return PortalMetadata(int(answer["rowsUpdatedAt"]), columns, str(answer.get("name") or DATASET_ID), profile)
 
 
-def _totals(table: "pa.Table") -> dict[tuple[str, str], ControlTotal]:
-    if not table.num_rows:
+def _totals(rows: "list[dict[str, Any]]") -> dict[tuple[str, str], ControlTotal]:
+    if not rows:
         raise Garbled("no rows at all, and an empty dataset would empty every fiscal year")
     totals: dict[tuple[str, str], ControlTotal] = {}
     try:
-        for row in table.to_pylist():
+        for row in rows:
             total = ControlTotal(int(row["n"]), Decimal(row["total"] or 0))
             if not total.amount.is_finite():
                 raise ValueError
             totals[row["fiscal_year"], row["revenue_or_spending"]] = total
     except (KeyError, TypeError, ValueError, ArithmeticError):
-        raise Garbled(f"no counts and sums in the columns {', '.join(table.column_names)}"[:300]) from None
+        raise Garbled(f"no counts and sums in the columns {', '.join(rows[0])}"[:300]) from None
     return totals
 
 
-def _signals(table: "pa.Table") -> dict[str, dict[str, str]]:
-    if not {"fiscal_year", *(f"n_{name}" for name in LABELS)} <= set(table.column_names):
-        raise Garbled(f"no counts in the columns {', '.join(table.column_names)}"[:300])
-    return {str(row.pop("fiscal_year")): {name: str(value) for name, value in row.items()} for row in table.to_pylist()}
+def _signals(rows: "list[dict[str, Any]]") -> dict[str, dict[str, str]]:
+    if rows and not {"fiscal_year", *(f"n_{name}" for name in LABELS)} <= rows[0].keys():
+        raise Garbled(f"no counts in the columns {', '.join(rows[0])}"[:300])
+    return {str(row.pop("fiscal_year")): {name: str(value) for name, value in row.items()} for row in rows}
 
 
 def _quoted(text: str) -> str:

@@ -1,16 +1,17 @@
 """The raw fiscal years in the home: which are still what is published, and how a new version takes its place."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from sf_transactions.resources import loaded_objects
-from sf_transactions.resources.home import Home, replacing, write_json
+from sf_transactions.resources.home import Home, HomeError, replacing, write_json
 from sf_transactions.resources.made import sha256
 from sf_transactions.resources.portal import SIGNALS, Arrived, Portal, PortalMetadata
 from sf_transactions.resources.storage import Storage
@@ -46,7 +47,7 @@ class Source:
 
     `rows_updated_at` is the publication they are of and `replaces` the one before that was other, both in epoch
     seconds; `totals` are those of the rows that are kept, `quarantined` of those set apart, and both together are
-    `published`; `sha256` is that of the file.
+    `published`; `sha256` is that of the file, and `data_as_of` the latest in it, as published.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Source:
     quarantined: dict
     sha256: str
     replaces: int | None
+    data_as_of: str | None
 
 
 def says(portal: Portal, home: Home) -> tuple[dict[tuple[str, str], ControlTotal], dict[str, Published]]:
@@ -84,15 +86,31 @@ def _forms(home: Home) -> Sequence[Sequence[str]]:
 
 def read_source(home: Home, year: str) -> Source | None:
     """The source of a fiscal year, or None when it was never fetched or its file is not the one described."""
-    import json
-
     try:
-        source = Source(**json.loads(home.source(year).read_text(encoding="utf-8")))
-        if sha256(home.raw(year)) == source.sha256:
+        source = _source(json.loads(home.source(year).read_text(encoding="utf-8")))
+        if source and sha256(home.raw(year)) == source.sha256:
             return source
-    except (FileNotFoundError, ValueError, TypeError):
+    except (FileNotFoundError, ValueError):
         pass  # a crash in the middle of a replacement, or a file that was tampered with: it is fetched again
     return None
+
+
+def source_of(home: Home, year: str) -> Source:
+    """The source of a fiscal year. Raises HomeError when there is none of the file that is here."""
+    source = read_source(home, year)
+    if source is None:
+        raise HomeError(
+            f"{home.raw(year)} is not there or was changed: materialize raw/transactions for fiscal year {year} first"
+        )
+    return source
+
+
+def _source(told: Any) -> Source | None:
+    """What was written of a fiscal year, or None when it is not of this form."""
+    try:
+        return Source(**told)
+    except TypeError:
+        return None
 
 
 def restored(
@@ -110,8 +128,8 @@ def restored(
     for year in missing:
         if (part := parts.get(year)) is None:
             continue
-        source, says = Source(**part.facts["source"]), published.get(year, Published({}, {}))
-        if source.quarantined or totals_from_json(source.published) != says.totals:
+        source, says = _source(part.facts["source"]), published.get(year, Published({}, {}))
+        if source is None or source.quarantined or totals_from_json(source.published) != says.totals:
             continue
         if _differ(source.signals, says.signals):
             continue
@@ -169,6 +187,7 @@ def place(
     and fetches the year again.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     before = read_source(home, year)
@@ -193,6 +212,7 @@ def place(
         side: ControlTotal(total.rows - apart[side].rows, total.amount - apart[side].amount) if side in apart else total
         for side, total in arrived.totals.items()
     }
+    stamps = pq.read_table(target, columns=["data_as_of"], partitioning=None)["data_as_of"]
     source = Source(
         source=metadata.name,
         rows_updated_at=rows_updated_at,
@@ -204,6 +224,7 @@ def place(
         quarantined=totals_json(apart),
         sha256=sha256(target),
         replaces=replaces,
+        data_as_of=pc.max(stamps).as_py(),
     )
     write_json(home.source(year), asdict(source))
     return source

@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import json
 import logging
+import re
 import threading
 import time
 import urllib.parse
@@ -25,6 +26,7 @@ LONGEST_PAUSE = 30.0  # seconds, unless the portal asks for more
 BLOCK = 1 << 19  # bytes of CSV that are parsed at once
 READ = 1 << 15  # bytes that are decompressed at once
 APIS = ("auto", "soda2", "soda3")
+_VALUE = re.compile(r'(?:"((?:[^"]|"")*+)"|((?!")[^,\r\n]*))(,|\r?\n)')  # and what ends it
 
 
 class PortalError(RuntimeError):
@@ -57,10 +59,56 @@ class Query:
 
 @dataclass(frozen=True)
 class Answer:
-    """The columns of a CSV answer and its rows as they arrive: batches of text, null where nothing stands."""
+    """The columns of a CSV answer and its rows as they arrive, all text: every value is quoted, null is an empty field
+    without quotes."""
 
     names: list[str]
-    batches: "Iterator[pa.RecordBatch]"
+    _stream: "io.BufferedReader[Any]"
+    _body: "_Body"
+
+    def batches(self) -> "Iterator[pa.RecordBatch]":
+        """Dictionary-encoded batches of rows. Raises Garbled, at the end where the answer is cut."""
+        import pyarrow as pa
+        import pyarrow.csv
+
+        try:
+            if self._stream.peek(1):
+                with pyarrow.csv.open_csv(
+                    self._stream,
+                    read_options=pyarrow.csv.ReadOptions(column_names=self.names, block_size=BLOCK, use_threads=False),
+                    parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+                    convert_options=pyarrow.csv.ConvertOptions(
+                        column_types=dict.fromkeys(self.names, TEXT()),
+                        null_values=[""],
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=False,
+                    ),
+                ) as reader:
+                    yield from reader
+        except pa.ArrowInvalid as error:
+            raise Garbled(str(error).splitlines()[0][:300]) from None
+        self._whole()
+
+    def rows(self) -> list[dict[str, str | None]]:
+        """The same rows at once, of an answer that has few: most runs ask for no more, and need not load Arrow, which
+        takes longer than they do. Raises Garbled."""
+        text = self._stream.read().decode("utf-8", "replace")
+        self._whole()
+        rows: list[list[str | None]] = [[]]
+        end = 0
+        while value := _VALUE.match(text, end):
+            quoted, plain, separator = value.groups()
+            rows[-1].append(plain or None if quoted is None else quoted.replace('""', '"'))
+            if separator != ",":
+                rows.append([])
+            end = value.end()
+        if end != len(text) or rows.pop() or any(len(row) != len(self.names) for row in rows):
+            raise Garbled(f"a row that has not the {len(self.names)} columns of the first line")
+        return [dict(zip(self.names, row, strict=True)) for row in rows]
+
+    def _whole(self) -> None:
+        if self._body.last != b"\n":
+            raise Garbled("the body stops in the middle of a line")
 
 
 @dataclass
@@ -312,7 +360,6 @@ def TEXT() -> "pa.DataType":
 
 
 def _csv(body: _Body) -> Answer:
-    """CSV as the portal writes it: every value quoted, null an empty field without quotes. All columns are text."""
     stream = io.BufferedReader(body, BLOCK)
     header = stream.readline().decode("utf-8-sig", "replace").strip()
     names = next(csv.reader([header]), [])
@@ -320,31 +367,7 @@ def _csv(body: _Body) -> Answer:
         raise Garbled("an empty body")
     if len(names) != len(set(names)):
         raise Garbled(f"two columns of one name: {', '.join(names)}"[:300])
-    return Answer(names, _batches(stream, body, names))
-
-
-def _batches(stream: "io.BufferedReader[Any]", body: _Body, names: list[str]) -> "Iterator[pa.RecordBatch]":
-    import pyarrow as pa
-    import pyarrow.csv
-
-    try:
-        if stream.peek(1):
-            with pyarrow.csv.open_csv(
-                stream,
-                read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=False),
-                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, TEXT()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
-            ) as reader:
-                yield from reader
-    except pa.ArrowInvalid as error:
-        raise Garbled(str(error).splitlines()[0][:300]) from None
-    if body.last != b"\n":
-        raise Garbled("the body stops in the middle of a line")
+    return Answer(names, stream, body)
 
 
 def _cause(error: BaseException | None) -> str:

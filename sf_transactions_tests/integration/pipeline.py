@@ -22,13 +22,15 @@ from sf_transactions.settings import Settings, env_name
 @dataclass(frozen=True)
 class Run:
     """What a run did. `errors` are the distinct root causes of its failed steps; `shares` are those of the rows that
-    failed, of the checks that tell one; `told` is all it logged."""
+    failed, of the checks that tell one; `materialized` is the metadata by asset, of any fiscal year, and `of_year` that
+    by asset and fiscal year; `told` is all it logged."""
 
     success: bool
     errors: set[str]
     checks: dict[str, bool]
     shares: dict[str, object]
     materialized: dict[str, dict[str, object]]
+    of_year: dict[tuple[str, str], dict[str, object]]
     told: str
 
 
@@ -108,6 +110,13 @@ def outcome(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> 
         f"{check.asset_key.to_user_string()}:{check.check_name}": check
         for check in result.get_asset_check_evaluations()
     }
+    of_year = {
+        (event.asset_key.to_user_string(), event.partition or ""): {
+            name: [record.data for record in value.records] if isinstance(value, dg.TableMetadataValue) else value.value
+            for name, value in event.step_materialization_data.materialization.metadata.items()
+        }
+        for event in result.get_asset_materialization_events()
+    }
     return Run(
         result.success,
         {_root(event.step_failure_data.error) for event in failed},
@@ -117,15 +126,8 @@ def outcome(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> 
             for name, check in evaluations.items()
             if "failing_share" in check.metadata
         },
-        {
-            event.asset_key.to_user_string(): {
-                name: [record.data for record in value.records]
-                if isinstance(value, dg.TableMetadataValue)
-                else value.value
-                for name, value in event.step_materialization_data.materialization.metadata.items()
-            }
-            for event in result.get_asset_materialization_events()
-        },
+        {asset: metadata for (asset, _), metadata in of_year.items()},
+        of_year,
         "\n".join(f"{entry.user_message} {entry.dagster_event}" for entry in instance.all_logs(result.run_id)),
     )
 

@@ -59,10 +59,21 @@ def test_a_load_that_stands_is_not_loaded_again(loaded, portal):
     assert loaded.state() == before
 
 
-def test_a_load_whose_rows_were_changed_since_is_loaded_again(loaded, portal):
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "update report.transaction set amount = amount + 1 where fiscal_year = 2018",
+        "insert into report.transaction select * from report.transaction where fiscal_year = 2018",
+        "update report.transaction set program_id = program_id + 1 where fiscal_year = 2018",
+        "delete from report.transaction_published where fiscal_year = 2018",
+        "update report.transaction_published set published_id = published_id + 1 where fiscal_year = 2018",
+        "delete from report.published_codes",
+    ],
+)
+def test_a_load_whose_rows_were_changed_since_is_loaded_again(loaded, portal, changed):
     assert loaded.run(portal.url, *YEARS, select=LOADING).success
     before = loaded.state()
-    loaded.execute("update report.transaction set amount = amount + 1 where fiscal_year = 2018")
+    loaded.execute(changed)
     run = loaded.run(portal.url, *YEARS, select=LOADING)
     assert run.success, run.errors
     assert "loaded again" in run.told
@@ -110,6 +121,20 @@ def test_a_lost_connection_is_tried_again_within_the_run(loaded, portal):
     assert lost and "tried again" in run.told
     assert loaded.state() == before
     assert loads(loaded) == count + 1
+
+
+def test_ids_and_codes_are_compared_again_only_when_the_warehouse_holds_others(loaded, portal):
+    def compared() -> int:
+        with proxied(loaded, lambda number, statement: None) as proxy:
+            run = loaded.run(portal.url, *YEARS, select=LOADING, redshift_port=str(proxy.port))
+        assert run.success, run.errors
+        assert run.checks["redshift/fund:many_to_one"] and run.checks["redshift/transaction:dimensions_found"]
+        return sum("having count" in statement for statement in proxy.statements)
+
+    assert loaded.run(portal.url, *YEARS, select=LOADING).success
+    assert compared() == 0
+    loaded.execute("update report.fund set fund_code = fund_code || '9'")
+    assert compared() > 0
 
 
 def test_a_load_whose_commit_took_place_but_was_not_answered_is_not_loaded_twice(loaded, portal):

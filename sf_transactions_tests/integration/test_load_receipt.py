@@ -61,7 +61,8 @@ def test_a_run_leaves_a_receipt_in_the_warehouse_in_the_metadata_and_in_a_file(s
     assert started.query("select count(*) from report.load_receipt r join report.load l using (run_id, load_id)") == [
         (3,)
     ]
-    key = next(each for each in run.materialized[RECEIPT]["receipt"] if each["fiscal_year"] == "2019")["s3_sha256"][:16]
+    (line,) = run.of_year[RECEIPT, "2019"]["receipt"]
+    key = line["s3_sha256"][:16]
     boto3.client("s3").head_object(
         Bucket=started.settings.s3_bucket, Key=f"transaction/fiscal_year=2019/load_id={key}/part-000.csv.gz"
     )
@@ -109,6 +110,5 @@ def test_rows_that_were_set_apart_are_told(started, tmp_path):
     with scripted_portal(*rows) as portal:
         run = started.run(portal.url, *YEARS, quarantine="continue")
     assert run.success, run.errors
-    receipt = run.materialized[RECEIPT]["receipt"]
-    (line,) = (row for row in receipt if row["fiscal_year"] == "2019")
+    (line,) = run.of_year[RECEIPT, "2019"]["receipt"]
     assert (line["portal_rows"], line["quarantined_rows"], line["star_rows"]) == ("2", "1", "1")

@@ -155,8 +155,8 @@ def test_a_run_where_nothing_changed_works_nothing_out(loaded, sample, tmp_path)
     """It tells what was told, and does not even load what it would take to make it."""
     first = loaded.run(sample.url, *YEARS)
     program = (
-        "import atexit, sys; from dagster._cli import main;"
-        " atexit.register(lambda: print('loaded:', sorted({'pandas', 'pandera'} & set(sys.modules)))); main()"
+        "import atexit, sys; from dagster._cli import main; heavy = {'numpy', 'pandas', 'pandera', 'pyarrow'};"
+        " atexit.register(lambda: print('loaded:', sorted(heavy & set(sys.modules)))); main()"
     )
     words = ["asset", "materialize", "-m", "sf_transactions", "--select", "*"]
     with pytest.MonkeyPatch.context() as patch:

@@ -85,15 +85,18 @@ def test_an_object_is_read_back_again_only_when_its_etag_is_another(client):
     client.meta.events.register("before-call.s3.GetObject", lambda params, **_: asked.append(params["url_path"]))
     client.put_object(Bucket=BUCKET, Key="sent/part.csv", Body=CONTENT)
     wanted = [("sent/part.csv", len(CONTENT), SHA256), ("sent/missing.csv", 1, SHA256)]
-    etags = storage.standing("sent/", wanted, {})
+    etags = storage.standing(storage.in_folders(["sent"]), wanted, {})
     assert list(etags) == ["sent/part.csv"] and len(asked) == 1
     verified = {key: [SHA256, etag] for key, etag in etags.items()}
-    assert storage.standing("sent/", wanted, verified) == etags and len(asked) == 1
+    assert storage.standing(storage.in_folders(["sent"]), wanted, verified) == etags and len(asked) == 1
     client.put_object(Bucket=BUCKET, Key="sent/part.csv", Body=CONTENT[:-2] + b"6\n")  # as long as it was
-    assert storage.standing("sent/", wanted, verified) == {} and len(asked) == 2
+    assert storage.standing(storage.in_folders(["sent"]), wanted, verified) == {} and len(asked) == 2
     client.put_object(Bucket=BUCKET, Key="sent/part.csv", Body=CONTENT)
     other = hashlib.sha256(b"other").hexdigest()  # the file at home is another, as long
-    assert storage.standing("sent/", [("sent/part.csv", len(CONTENT), other)], verified) == {} and len(asked) == 3
+    assert (
+        storage.standing(storage.in_folders(["sent"]), [("sent/part.csv", len(CONTENT), other)], verified) == {}
+        and len(asked) == 3
+    )
 
 
 @pytest.mark.parametrize("ask", [verify, exists_with])

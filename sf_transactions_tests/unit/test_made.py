@@ -1,3 +1,7 @@
+import hashlib
+import os
+import time
+
 import pytest
 
 from sf_transactions.resources import made
@@ -16,6 +20,34 @@ def test_a_file_stands_as_long_as_it_and_its_makings_are_the_same(tmp_path):
     assert not made.stands(file, made.makings("other rows of 2025"))
     file.write_text("1,3")
     assert not made.stands(file, of)
+
+
+def test_a_file_is_read_again_only_when_it_is_another_or_was_written_to(tmp_path, monkeypatch):
+    read = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(1) or digest(file, name))
+    monkeypatch.setattr(made, "SETTLED", -1)
+    file, other = tmp_path / "part.csv", tmp_path / "incoming"
+    file.write_text("1,2")
+    first = made.sha256(file)
+    assert made.sha256(file) == first and len(read) == 1
+    stamps = file.stat()
+    time.sleep(0.05)  # the clock that stamps files goes by ticks
+    file.write_text("1,3")
+    os.utime(file, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+    assert made.sha256(file) != first and len(read) == 2
+    other.write_text("1,2")
+    other.replace(file)
+    assert made.sha256(file) == first and len(read) == 3
+
+
+def test_a_file_that_was_just_written_is_read_every_time(tmp_path):
+    file = tmp_path / "part.csv"
+    hashes = set()
+    for number in range(50):
+        file.write_text(f"{number:02}")
+        hashes.add(made.sha256(file))
+    assert len(hashes) == 50
 
 
 def test_a_note_that_is_cut_short_makes_no_file_stand(tmp_path):
