@@ -62,7 +62,8 @@ def load_receipt(
     What the portal counted, what was set apart, what the raw file, the file of the fact, the warehouse and its view
     hold, counted at each; and the size and SHA-256 of the object in S3, which was read back and is unchanged since. A
     file whose content was counted before, by its SHA-256, is not counted again. A difference fails the run and names
-    the first hop at which it appears. Table `report.load_receipt` keeps the receipts of all runs.
+    the first hop at which it appears. The lines of a fiscal year are with its partition; table `report.load_receipt`
+    keeps the receipts of all runs.
     """
     years = context.partition_keys
     load_id, run_id = load_id_of(home, years), context.run.run_id
