@@ -143,13 +143,14 @@ def _written(
     else:
         for name, copied in loading.write(connection, load).items():
             context.log.info("%s: %d rows copied", name, copied)
-    counts = loading.counts(connection)
-    of = made.makings(loaded.compared(connection), *map(create_view, views()), repr((load.fiscal_years, expected)))
+    counts, totals = loading.counts(connection), loading.totals(connection, load.fiscal_years)
+    known = repr((load.fiscal_years, expected, totals))
+    of = made.makings(loaded.compared(connection), known, *map(create_view, views()))
 
     def compared() -> Iterator[dg.AssetCheckResult]:
         if stands:
             loading.write(connection, load, stands)
-        yield from _compare(connection, load.fiscal_years, expected, counts)
+        yield from _compare(connection, expected, totals, counts)
 
     found = once(home, "redshift", of, [], compared)
     return [result for result in found if isinstance(result, dg.AssetCheckResult)], counts
@@ -185,11 +186,11 @@ def _load_of(context: dg.AssetExecutionContext, home: Home, storage: Storage) ->
     )
 
 
-def _compare(connection, years, expected, counts: Mapping[Table, int]) -> Iterator[dg.AssetCheckResult]:
-    """What must hold before COMMIT, each as the result of a check. `counts` are the rows of each table."""
+def _compare(connection, expected, totals, counts: Mapping[Table, int]) -> Iterator[dg.AssetCheckResult]:
+    """What must hold before COMMIT, each as the result of a check. `totals` are those of the fact, `counts` the rows of
+    each table."""
     fact = redshift_key(TRANSACTION)
-    found = loading.totals(connection, years)
-    differing = checks.differences(expected, found, ("star", "warehouse"))
+    differing = checks.differences(expected, totals, ("star", "warehouse"))
     yield checks.result(fact, "control_totals", differing, of=len(expected))
     lacking = [(dimension, rows) for dimension, rows in loading.dangling_ids(connection).items() if rows]
     dangling = checks.failing(["dimension", "rows"], lacking)

@@ -19,6 +19,7 @@ from sf_transactions.model import (
     COUNTS,
     DIMENSIONS,
     DOLLARS,
+    FISCAL_YEAR,
     PUBLICATION,
     PUBLISHED_CODES,
     SCHEMA,
@@ -62,7 +63,8 @@ def held(connection: "redshift_connector.Connection") -> Held:
 
 def compared(connection: "redshift_connector.Connection") -> str:
     """A hash of all that is compared after a load: of tables with a row a transaction the rows and the sums of all that
-    can be added up, of the dimensions every value; and of the views as they are defined there."""
+    can be added up, by fiscal year, of the dimensions every value; and of the views as they are defined there. Dollars
+    by side are for `loading.totals` to tell."""
     sums = [rows(connection, _sums(table))[1] for table in (TRANSACTION, TRANSACTION_PUBLISHED, PUBLISHED_CODES)]
     return hashlib.sha256(repr((sums, _digests(connection), _views(connection))).encode()).hexdigest()
 
@@ -73,7 +75,8 @@ def _sums(table: Table) -> str:
         for column in table.columns
         if column.is_dollars or column.sql_type in ("BIGINT", "INTEGER")
     ]
-    return f"select count(*), {', '.join(added)} from {table.qualified}"
+    by_year = f"group by {FISCAL_YEAR.name} order by {FISCAL_YEAR.name}" if FISCAL_YEAR in table.columns else ""
+    return f"select count(*), {', '.join(added)} from {table.qualified} {by_year}"
 
 
 def _views(connection: "redshift_connector.Connection") -> list[tuple]:

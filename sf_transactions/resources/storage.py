@@ -100,7 +100,7 @@ class Storage(dg.ConfigurableResource):
             )
         return self.url(key)
 
-    def listed(self, prefix: str) -> Iterator["Listed"]:
+    def _listed(self, prefix: str) -> Iterator["Listed"]:
         """Every object whose key begins so. Raises StorageError."""
         with _told(self.url(prefix)):
             for page in (
@@ -126,7 +126,7 @@ class Storage(dg.ConfigurableResource):
         """Every object of these folders, by key. Raises StorageError."""
         self.client()  # made before the threads, which would each make one
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(lambda folder: list(self.listed(f"{folder}/")), folders)
+            found = pool.map(lambda folder: list(self._listed(f"{folder}/")), folders)
             return {each.key: each for objects in found for each in objects}
 
     def standing(

@@ -63,6 +63,7 @@ def test_a_load_that_stands_is_not_loaded_again(loaded, portal):
     "changed",
     [
         "update report.transaction set amount = amount + 1 where fiscal_year = 2018",
+        "update report.transaction set amount = amount + 2018 - fiscal_year",  # the sum of all is the same
         pytest.param(
             "insert into report.transaction select * from report.transaction where fiscal_year = 2018",
             marks=pytest.mark.full,
