@@ -40,7 +40,7 @@ def read_year(path: Path) -> "pa.Table":
     import pyarrow.csv
 
     from sf_transactions.model import REPEATED
-    from sf_transactions.resources.socrata import TEXT
+    from sf_transactions.resources.answers import TEXT
 
     types = dict.fromkeys(REPEATED, TEXT()) | {"amount": pa.string()}
     return pyarrow.csv.read_csv(

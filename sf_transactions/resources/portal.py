@@ -14,8 +14,9 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from sf_transactions.model import CODED_DIMENSIONS, DATASET_ID, PUBLISHED_NAMES, code_column
+from sf_transactions.resources.answers import TEXT, Answer, Garbled
 from sf_transactions.resources.home import replacing
-from sf_transactions.resources.socrata import TEXT, Answer, Client, Garbled, PortalError, Query
+from sf_transactions.resources.socrata import Client, PortalError, Query
 from sf_transactions.transform.amounts import ControlTotal, add_totals, published_totals
 from sf_transactions.transform.form import FORM, outside
 

@@ -1,21 +1,19 @@
-"""Socrata's query API as a client sees it: two dialects, retries, deadlines, and answers read as they arrive."""
+"""Socrata's query API as a client sees it: two dialects, retries and deadlines."""
 
-import csv
 import http.client
 import importlib.metadata
-import io
 import json
 import logging
-import re
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sf_transactions.resources.answers import Answer, Body, Garbled, read_csv
+
 if TYPE_CHECKING:
-    import pyarrow as pa
     import urllib3
 
 T = TypeVar("T")
@@ -23,18 +21,11 @@ T = TypeVar("T")
 # 202 is the portal's "still working"; the rest is throttling and faults that pass.
 RETRIED = frozenset({202, 429, 500, 502, 503, 504})
 LONGEST_PAUSE = 30.0  # seconds, unless the portal asks for more
-BLOCK = 1 << 19  # bytes of CSV that are parsed at once
-READ = 1 << 15  # bytes that are decompressed at once
 APIS = ("auto", "soda2", "soda3")
-_VALUE = re.compile(r'(?:"((?:[^"]|"")*+)"|((?!")[^,\r\n]*))(,|\r?\n)')  # and what ends it
 
 
 class PortalError(RuntimeError):
     """The portal cannot be reached, or what it sends is not the dataset; the message names what and where."""
-
-
-class Garbled(Exception):
-    """An answer that is cut or unreadable: worth asking for again."""
 
 
 class _Refused(Exception):
@@ -55,60 +46,6 @@ class Query:
     where: str = ""
     group: str = ""
     order: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The columns of a CSV answer and its rows as they arrive, all text: every value is quoted, null is an empty field
-    without quotes."""
-
-    names: list[str]
-    _stream: "io.BufferedReader[Any]"
-    _body: "_Body"
-
-    def batches(self) -> "Iterator[pa.RecordBatch]":
-        """Dictionary-encoded batches of rows. Raises Garbled, at the end where the answer is cut."""
-        import pyarrow as pa
-        import pyarrow.csv
-
-        try:
-            if self._stream.peek(1):
-                with pyarrow.csv.open_csv(
-                    self._stream,
-                    read_options=pyarrow.csv.ReadOptions(column_names=self.names, block_size=BLOCK, use_threads=False),
-                    parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-                    convert_options=pyarrow.csv.ConvertOptions(
-                        column_types=dict.fromkeys(self.names, TEXT()),
-                        null_values=[""],
-                        strings_can_be_null=True,
-                        quoted_strings_can_be_null=False,
-                    ),
-                ) as reader:
-                    yield from reader
-        except pa.ArrowInvalid as error:
-            raise Garbled(str(error).splitlines()[0][:300]) from None
-        self._whole()
-
-    def rows(self) -> list[dict[str, str | None]]:
-        """The same rows at once, of an answer that has few: most runs ask for no more, and need not load Arrow, which
-        takes longer than they do. Raises Garbled."""
-        text = self._stream.read().decode("utf-8", "replace")
-        self._whole()
-        rows: list[list[str | None]] = [[]]
-        end = 0
-        while value := _VALUE.match(text, end):
-            quoted, plain, separator = value.groups()
-            rows[-1].append(plain or None if quoted is None else quoted.replace('""', '"'))
-            if separator != ",":
-                rows.append([])
-            end = value.end()
-        if end != len(text) or rows.pop() or any(len(row) != len(self.names) for row in rows):
-            raise Garbled(f"a row that has not the {len(self.names)} columns of the first line")
-        return [dict(zip(self.names, row, strict=True)) for row in rows]
-
-    def _whole(self) -> None:
-        if self._body.last != b"\n":
-            raise Garbled("the body stops in the middle of a line")
 
 
 @dataclass
@@ -153,7 +90,7 @@ class Client:
 
         def read(response: "urllib3.BaseHTTPResponse") -> T:
             try:
-                return parse(json.loads(_Body(response, self._overdue(what)).read()))
+                return parse(json.loads(Body(response, self._overdue(what)).read()))
             except (ValueError, KeyError, TypeError) as error:
                 raise Garbled(f"no JSON of the expected form ({type(error).__name__}: {error})"[:300]) from None
 
@@ -164,7 +101,7 @@ class Client:
         Garbled for one that should be. Raises PortalError."""
 
         def read(response: "urllib3.BaseHTTPResponse") -> T:
-            return consume(_csv(_Body(response, self._overdue(what))))
+            return consume(read_csv(Body(response, self._overdue(what))))
 
         return self._ask(lambda: self._request(query), what, read)
 
@@ -332,42 +269,6 @@ class Client:
             total=None, connect=0, read=0, status=0, other=0, redirect=3, remove_headers_on_redirect={"X-App-Token"}
         )
         return urllib3.PoolManager(maxsize=16, headers=headers, retries=retries, timeout=self.timeout_seconds)
-
-
-class _Body(io.RawIOBase):
-    """The body of an answer, decompressed, as far as it has arrived."""
-
-    def __init__(self, response: "urllib3.BaseHTTPResponse", check: Callable[[], None]) -> None:
-        self._response, self._check = response, check
-        self.last = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._check()
-        found = self._response.read1(min(len(buffer), READ))
-        buffer[: len(found)] = found
-        self.last = found[-1:] or self.last
-        return len(found)
-
-
-def TEXT() -> "pa.DataType":
-    """What a value is in memory: an index into the few texts that a column has."""
-    import pyarrow as pa
-
-    return pa.dictionary(pa.int32(), pa.string())
-
-
-def _csv(body: _Body) -> Answer:
-    stream = io.BufferedReader(body, BLOCK)
-    header = stream.readline().decode("utf-8-sig", "replace").strip()
-    names = next(csv.reader([header]), [])
-    if not names:
-        raise Garbled("an empty body")
-    if len(names) != len(set(names)):
-        raise Garbled(f"two columns of one name: {', '.join(names)}"[:300])
-    return Answer(names, stream, body)
 
 
 def _cause(error: BaseException | None) -> str:

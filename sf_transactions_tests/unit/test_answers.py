@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sf_transactions.resources.socrata import Garbled, _Body, _csv
+from sf_transactions.resources.answers import Body, Garbled, read_csv
 
 VALUES = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 LINES = st.integers(2, 4).flatmap(lambda columns: st.lists(st.lists(VALUES, min_size=columns, max_size=columns)))
@@ -24,7 +24,7 @@ class Response:
 
 
 def answer(text: str):
-    return _csv(_Body(Response(text.encode()), lambda: None))
+    return read_csv(Body(Response(text.encode()), lambda: None))
 
 
 def written(lines: list[list[str | None]], columns: int) -> str:
