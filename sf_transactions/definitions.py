@@ -89,4 +89,4 @@ defs = build_defs(Settings.from_environ())
 # What was imported stays: else the collector walks over all of it several times a run. At the end of the process there
 # is nothing left to collect for.
 gc.freeze()
-atexit.register(gc.disable)
+atexit.register(gc.freeze)

@@ -1,6 +1,7 @@
 """catalog/*: which objects in S3 make up what is loaded, and these objects as tables of Glue's Data Catalog."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
@@ -95,14 +96,15 @@ def catalog_glue(context: dg.AssetExecutionContext, storage: Storage, catalog: C
     sizes and what was published when: a machine that has no raw years takes them from S3 where the portal's fingerprint
     is still theirs. `external_schema` in the metadata is the statement by which Redshift reads them.
     """
-    if not catalog.exists():
+    standing = catalog.tables()
+    if standing is None:
         context.log.warning(f"there is no Glue database {catalog.database}: run `sf-transactions provision`")
         return dg.MaterializeResult(metadata={"registered": False, "database": catalog.database})
     parts = loaded_objects.current(storage)
-    standing, names, changed = catalog.tables(), [], 0
-    for table, partitions in glue.tables(parts, glue.watermark(parts)):
-        changed += catalog.register(table, partitions, standing.get(table["Name"]))
-        names.append(table["Name"])
+    tables, partitions = zip(*glue.tables(parts, glue.watermark(parts)), strict=True)
+    names = [table["Name"] for table in tables]
+    with ThreadPoolExecutor() as pool:  # a table is some answers to wait for
+        changed = sum(pool.map(catalog.register, tables, partitions, map(standing.get, names)))
     return dg.MaterializeResult(
         metadata={
             "registered": True,

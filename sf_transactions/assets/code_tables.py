@@ -36,7 +36,7 @@ def _shown(told: "dict[str, Any]") -> "dict[str, Any]":
     import pandas as pd
 
     return {
-        name: checks.table_metadata(pd.DataFrame(value)) if isinstance(value, list) else value
+        name: checks.frame_preview(pd.DataFrame(value)) if isinstance(value, list) else value
         for name, value in told.items()
     }
 

@@ -110,7 +110,7 @@ def _make(
             "fiscal_years_of_evidence": int(found["fiscal_year"].nunique()),
             "names_with_several_codes": int((several & kept_code(mapped)).sum()),
             "nulls_filled": filled,
-            "several_codes": checks.table_metadata(mapped[several].head(checks.PREVIEW)),
+            "several_codes": checks.frame_preview(mapped[several].head(checks.PREVIEW)),
             "path": dg.MetadataValue.path(str(home.codes(dimension.name, "mapping"))),
         },
     )

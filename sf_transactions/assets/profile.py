@@ -125,12 +125,12 @@ def _told(home: Home, now: Mapping[str, Any], before: Mapping[str, Any] | None) 
     columns = pd.DataFrame(now["columns"]).T.rename_axis("column").reset_index()
     told = {
         "dagster/row_count": len(columns),
-        "columns": checks.table_metadata(columns),
+        "columns": checks.frame_preview(columns),
         "path": dg.MetadataValue.path(str(home.profile)),
     }
     if before is not None:
         for name, missing in (("appeared", profile.appeared(now, before)), ("vanished", profile.vanished(now, before))):
-            told |= {f"members_{name}": len(missing), name: checks.table_metadata(missing.head(checks.SAMPLE))}
+            told |= {f"members_{name}": len(missing), name: checks.frame_preview(missing.head(checks.SAMPLE))}
     return told
 
 

@@ -212,7 +212,7 @@ def _metadata(home: Home, view: str, held: loaded.Held) -> dict[str, Any]:
         "data_as_of": str(held.as_of),
         "chart": chart(home, view),
         "path": dg.MetadataValue.path(str(home.picture(view))),
-        "preview": checks.table(noted["columns"], noted["first_rows"]),
+        "preview": checks.preview(noted["columns"], noted["first_rows"]),
     }
 
 

@@ -135,7 +135,7 @@ def _written(home: Home, table: Table, frame: "pd.DataFrame") -> dg.MaterializeR
         asset_key=star_key(table),
         metadata={
             "dagster/row_count": len(frame),
-            "preview": checks.table_metadata(frame.head(checks.PREVIEW)),
+            "preview": checks.frame_preview(frame.head(checks.PREVIEW)),
             "path": dg.MetadataValue.path(str(file)),
         },
     )

@@ -2,6 +2,11 @@
 
 import atexit
 import gc
+import sys
 
-# Loading the code location keeps what is there from the collector; DuckDB's own objects are to go before DuckDB does.
-atexit.register(gc.unfreeze)
+
+@atexit.register
+def _release() -> None:
+    """Loading the code location keeps all that is there from the collector; DuckDB's objects are to go before it."""
+    if "duckdb" in sys.modules:
+        gc.unfreeze()

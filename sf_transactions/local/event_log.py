@@ -7,11 +7,10 @@ the same, so that either storage reads what the other wrote. Named by the `dagst
 """
 
 import contextlib
-import functools
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from dagster import AssetKey, EventLogEntry
@@ -21,6 +20,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 
+# What Dagster asks for every event, although a database keeps what it has.
+ASKED = ("has_table", "has_secondary_index", "has_asset_key_col", "_has_asset_key_col_on_connection")
 OPEN = 4  # databases: the index, and those of the runs asked for last
 
 
@@ -44,11 +45,19 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         super().__init__(base_dir, inst_data)
         self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch holds two databases at once
-        self.has_table = functools.cache(self.has_table)  # type: ignore[method-assign]  # asked for every event
+        for question in ASKED:
+            setattr(self, question, _until_true(getattr(self, question)))
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
         return cls(inst_data=inst_data, **config_value)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Stores an event in one transaction a database; a batch is a number of these calls."""
+        if self._batch.stack is None:
+            self.store_event_batch([event])
+        else:
+            super().store_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Stores all of the events, or none."""
@@ -102,6 +111,19 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         while self._engines:
             self._engines.popitem()[1].dispose()
         super().dispose()
+
+
+def _until_true(ask: Callable[..., bool]) -> Callable[..., bool]:
+    """Asks about a table, an index or a column until the answer is yes."""
+    there = set[str]()
+
+    def asked(*of: Any) -> bool:
+        name = of[-1]  # before it may stand a connection
+        if name not in there and ask(*of):
+            there.add(name)
+        return name in there
+
+    return asked
 
 
 def _synchronous_normal(connection: sqlite3.Connection, record: object) -> None:

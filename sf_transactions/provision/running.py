@@ -55,7 +55,6 @@ def _catalog(want: Desired) -> dict[str, Any]:
             "glue:BatchDeletePartition",
             "glue:BatchUpdatePartition",
             "glue:CreateTable",
-            "glue:GetDatabase",
             "glue:GetPartitions",
             "glue:GetTables",
             "glue:UpdateTable",

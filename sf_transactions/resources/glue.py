@@ -50,19 +50,12 @@ class Catalog(dg.ConfigurableResource):
             self._client = boto3.client("glue")
         return self._client
 
-    def exists(self) -> bool:
-        """Whether the database is there. Raises CatalogError."""
+    def tables(self) -> dict[str, dict[str, Any]] | None:
+        """Every table of the database, by name; None when there is no such database. Raises CatalogError."""
         with told(self.database, absent=("EntityNotFoundException",)):
-            self.client().get_database(Name=self.database)
-            return True
-        return False
-
-    def tables(self) -> dict[str, dict[str, Any]]:
-        """Every table of the database, by name. Raises CatalogError."""
-        with told(self.database):
             pages = self.client().get_paginator("get_tables").paginate(DatabaseName=self.database)
             return {each["Name"]: dict(each) for page in pages for each in page["TableList"]}
-        return {}
+        return None
 
     def register(
         self, table: dict[str, Any], partitions: Sequence[dict[str, Any]], standing: dict[str, Any] | None

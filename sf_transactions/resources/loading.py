@@ -287,12 +287,16 @@ def counts(connection: "redshift_connector.Connection") -> dict[Table, int]:
 
 def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int] | None = None) -> Totals:
     """Rows and dollars of the fact, of these fiscal years or of all."""
-    where = f" where t.fiscal_year in ({_listed(fiscal_years)})" if fiscal_years else ""
+    where = f" where fiscal_year in ({_listed(fiscal_years)})" if fiscal_years else ""
+    by_id = (
+        f"select fiscal_year, finance_id, count(*) as row_count, sum(amount) as amount from {TRANSACTION.qualified}"
+        f"{where} group by 1, 2"
+    )
     return totals_of(
         connection,
-        f"select t.fiscal_year, f.revenue_or_spending, count(*) as row_count, sum(t.amount) as amount"
-        f" from {TRANSACTION.qualified} t join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
-        f"{where} group by 1, 2 order by 1, 2",
+        f"select t.fiscal_year, f.revenue_or_spending, sum(t.row_count) as row_count, sum(t.amount) as amount"
+        f" from ({by_id}) as t join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
+        " group by 1, 2 order by 1, 2",
     )
 
 

@@ -1,5 +1,8 @@
 """Dagster's event log on this machine: faster, and the same."""
 
+import subprocess
+import sys
+
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -69,3 +72,24 @@ def test_a_batch_that_breaks_off_leaves_nothing(folder):
         assert storage.get_logs_for_run(run_id) == before
         storage.store_event(before[0])  # and the next one is stored as ever
         assert len(storage.get_logs_for_run(run_id)) == len(before) + 1
+
+
+def test_a_table_that_is_not_there_yet_is_asked_for_again(folder):
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        storage = instance.event_log_storage
+        assert not storage.has_table("later")
+        with storage.index_connection() as connection:
+            connection.exec_driver_sql("create table later (one integer)")
+        assert storage.has_table("later")
+
+
+@pytest.mark.parametrize("loaded, kept", [("", True), ("import duckdb", False)])
+def test_a_process_that_loaded_the_assets_ends_without_a_last_collection(loaded, kept):
+    """Except where DuckDB is, whose objects are to go before it."""
+    code = f"""
+import atexit, gc
+atexit.register(lambda: print(gc.get_freeze_count() > 0))  # the last to be called
+import sf_transactions.local.event_log, sf_transactions.definitions
+{loaded}
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == [str(kept)]

@@ -21,3 +21,8 @@ def test_a_finding_tells_how_it_went_in_the_last_runs():
     assert last.metadata["failing_share"].value == 0.2
     trend = [record.data for record in last.metadata["trend"].records]
     assert [(row["failing_rows"], row["passed"]) for row in trend] == [("0", "True"), ("3", "False")]
+
+
+def test_a_preview_is_a_table_of_markdown_whatever_the_names_hold():
+    shown = checks.preview(["code", "name"], [("0", "Parks | Lakes"), ("1", None)])
+    assert shown.md_str == "| code | name |\n| --- | --- |\n| 0 | Parks \\| Lakes |\n| 1 | None |"
