@@ -2,6 +2,7 @@
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import dagster as dg
 
@@ -101,15 +102,19 @@ def catalog_glue(context: dg.AssetExecutionContext, storage: Storage, catalog: C
         context.log.warning(f"there is no Glue database {catalog.database}: run `sf-transactions provision`")
         return dg.MaterializeResult(metadata={"registered": False, "database": catalog.database})
     parts = loaded_objects.current(storage)
-    tables, partitions = zip(*glue.tables(parts, glue.watermark(parts)), strict=True)
-    names = [table["Name"] for table in tables]
+    wanted = list(glue.tables(parts, glue.watermark(parts)))
+
+    def register(each: tuple[dict[str, Any], list[dict[str, Any]]]) -> int:
+        table, partitions = each
+        return catalog.register(table, partitions, standing.get(table["Name"]))
+
     with ThreadPoolExecutor() as pool:  # a table is some answers to wait for
-        changed = sum(pool.map(catalog.register, tables, partitions, map(standing.get, names)))
+        changed = sum(pool.map(register, wanted))
     return dg.MaterializeResult(
         metadata={
             "registered": True,
             "database": catalog.database,
-            "tables": dg.MetadataValue.json(names),
+            "tables": dg.MetadataValue.json([table["Name"] for table, _ in wanted]),
             "changed": changed,
             "external_schema": dg.MetadataValue.md(f"```sql\n{external_schema(catalog.database)};\n```"),
         }
