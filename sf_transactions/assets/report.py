@@ -1,7 +1,8 @@
 """report/*: the aggregate views of the warehouse, each with a preview, a picture and the proof that it adds up."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from sf_transactions import checks
 from sf_transactions.assets.redshift import redshift_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard import charts, page
-from sf_transactions.dashboard.views import first_rows, picture
+from sf_transactions.dashboard.views import first_rows, picture, years_shown
 from sf_transactions.ddl import comment, read, views
 from sf_transactions.model import FINANCE, PROGRAM, SCHEMA, SIDES, STAR, TRANSACTION, TRANSFER_ADJUSTMENTS, TYPE
 from sf_transactions.resources import loaded, made
@@ -41,6 +42,7 @@ MEASURES = {
 }
 WITHOUT = "_without_related_govt_units"
 SIDE = FINANCE.levels[0]
+TOLD = ("drawn_from", "title", "columns", "first_rows")  # noted of what is shown of a view
 Totals = dict[tuple[int, str], Decimal]
 
 
@@ -76,27 +78,48 @@ def report_key(view: str) -> dg.AssetKey:
 )
 def report_views(context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse) -> Iterator:
     """Adds up every aggregate view, compares it with the fact, and shows its first rows and its chart: of a view and
-    rows that are still those that it did so for, as it was noted then."""
+    rows that are still those that it did so for, as it was noted then, fiscal year by fiscal year."""
     wanted = [view for view in views() if report_key(view) in context.selected_asset_keys]
-    with warehouse.connect() as connection:
+    with warehouse.connect() as connection, ThreadPoolExecutor(1) as pool:  # draws one while the next is added up
         held = loaded.held(connection)
         day = held.as_of.date() if held.as_of else date.today()
         of = {view: made.makings(held.sha256, str(day), view, *page.code()) for view in wanted}
-        anew = [view for view in wanted if not made.stands(home.picture(view), of[view])]
-        fact, columns = (_fact(connection), _columns(connection)) if anew else (None, {})
-        results = []
+        proved = {view: _proved(home, view, held) for view in wanted if not made.stands(home.picture(view), of[view])}
+        columns = _columns(connection) if proved else {}
+        fact = _fact(connection, _where(held, set.intersection(*map(set, proved.values())))) if proved else {}
+        results, drawn = [], []
         for view in wanted:
             failing = compared = None
-            if view in anew:
-                found = _totals(connection, view, columns[view])
-                expected = _expected(fact, columns[view])
-                failing, compared = checks.differences(expected, _told(found), ("fact", "view")), len(expected)
+            if view in proved:
+                found, rows_of = _totals(connection, view, columns[view], _where(held, proved[view]))
+                expected = _expected({year: fact[year] for year in fact if year not in proved[view]}, columns[view])
+                failing, compared = checks.differences(expected, found, ("fact", "view")), len(expected)
                 if failing is None:
-                    _show(connection, home, view, columns[view], found, day, of[view])
+                    rows_of |= proved[view]
+                    drawn.append(_show(connection, pool, home, view, columns[view], rows_of, held, day, of[view]))
             results.append(checks.result(report_key(view), "sums_to_fact", failing, of=compared))
+        for note in drawn:
+            note()
     yield from checks.settle(*results)
     for view in wanted:
         yield dg.MaterializeResult(asset_key=report_key(view), metadata=_metadata(home, view, held))
+
+
+def _proved(home: Home, view: str, held: loaded.Held) -> dict[int, int]:
+    """The fiscal years whose sums were compared while the warehouse held the same, and how many rows the view has."""
+    noted = made.noted(home.picture(view)).get("years", {})
+    return {
+        year: noted[str(year)]["rows"]
+        for year, of in held.years.items()
+        if noted.get(str(year), {}).get("of") == made.makings(of)
+    }
+
+
+def _where(held: loaded.Held, proved: Collection[int]) -> str:
+    """The condition for the fiscal years that are to be compared. Where that is all of them, also those that only a
+    view has."""
+    years = ", ".join(str(year) for year in held.years if year not in proved)
+    return f"where fiscal_year in ({years or 'null'})" if proved else ""
 
 
 def _columns(connection: "redshift_connector.Connection") -> dict[str, list[str]]:
@@ -109,51 +132,58 @@ def _columns(connection: "redshift_connector.Connection") -> dict[str, list[str]
     return {name: list(columns) for name, columns in found.groupby("table_name")["column_name"]}
 
 
-def _fact(connection: "redshift_connector.Connection") -> "pd.DataFrame":
+def _fact(connection: "redshift_connector.Connection", where: str) -> dict[int, dict[str, dict[str, Any]]]:
     """The sums of the fact by fiscal year and side: also of rows whose program or type is missing."""
     sums = [f"sum({sql}) as {name}" for name, sql in SUMS.items()]
     sums += [
         f"sum(CASE WHEN p.related_govt_units = 'No' THEN {sql} ELSE 0 END) as {name}{WITHOUT}"
         for name, sql in SUMS.items()
     ]
-    return fetch(
+    found = fetch(
         connection,
         f"select t.fiscal_year, f.{SIDE}, {', '.join(sums)} from {TRANSACTION.qualified} t"
         f" join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
         f" left join {PROGRAM.table.qualified} p on p.program_id = t.program_id"
-        f" left join {TYPE.table.qualified} y on y.type_id = t.type_id group by 1, 2 order by 1, 2",
+        f" left join {TYPE.table.qualified} y on y.type_id = t.type_id {where} group by 1, 2 order by 1, 2",
     )
+    of: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in found.to_dict("records"):
+        of.setdefault(int(row["fiscal_year"]), {})[row[SIDE]] = row
+    return of
 
 
 def _measures(columns: Sequence[str]) -> list[str]:
     return [name for name in columns if name.removesuffix(WITHOUT) in MEASURES]
 
 
-def _totals(connection: "redshift_connector.Connection", view: str, columns: Sequence[str]) -> "pd.DataFrame":
-    """What a view adds up to by fiscal year, and by side where it names one: its rows and its measures."""
-    sums = ", ".join(f"sum({name}) as {name}" for name in _measures(columns))
+def _totals(
+    connection: "redshift_connector.Connection", view: str, columns: Sequence[str], where: str
+) -> tuple[Totals, dict[int, int]]:
+    """What a view adds up to by fiscal year, and by side where it names one; and its rows by fiscal year."""
+    measures = _measures(columns)
+    sums = ", ".join(f"sum({name}) as {name}" for name in measures)
     by = ", ".join(name for name in ("fiscal_year", SIDE) if name in columns)
-    return fetch(
-        connection, f"select {by}, count(*) as view_rows, {sums} from {SCHEMA}.{view} group by {by} order by {by}"
+    found = fetch(
+        connection,
+        f"select {by}, count(*) as view_rows, {sums} from {SCHEMA}.{view} {where} group by {by} order by {by}",
     )
+    totals: Totals = {}
+    rows_of: dict[int, int] = {}
+    for row in found.to_dict("records"):
+        year, prefix = int(row["fiscal_year"]), f"{row[SIDE]} " if SIDE in row else ""
+        rows_of[year] = rows_of.get(year, 0) + int(row["view_rows"])
+        totals |= {(year, prefix + name): Decimal(row[name]) for name in measures}
+    return totals, rows_of
 
 
-def _told(found: "pd.DataFrame") -> Totals:
-    return {
-        (int(row["fiscal_year"]), f"{row[SIDE]} {name}" if SIDE in row else name): Decimal(row[name])
-        for row in found.to_dict("records")
-        for name in _measures(list(row))
-    }
-
-
-def _expected(fact: "pd.DataFrame", columns: Sequence[str]) -> Totals:
+def _expected(fact: Mapping[int, Mapping[str, Mapping[str, Any]]], columns: Sequence[str]) -> Totals:
     """The sums of the fact in the words of a view: of both sides, or of the one that it is about."""
     about = [side for side in SIDES if side.lower() in columns] or list(SIDES)
     expected: Totals = {}
-    for year, rows in fact[fact[SIDE].isin(about)].groupby("fiscal_year"):
-        of = {row[SIDE]: row for row in rows.to_dict("records")}
+    for year, every in fact.items():
+        of = {side: every[side] for side in every if side in about}
         for sides, prefix in [((side,), f"{side} ") for side in of] if SIDE in columns else [(about, "")]:
-            for name in _measures(columns):
+            for name in _measures(columns) if of else ():
                 base = name.removesuffix(WITHOUT)
                 summed, factors = MEASURES[base]
                 values = (
@@ -161,41 +191,51 @@ def _expected(fact: "pd.DataFrame", columns: Sequence[str]) -> Totals:
                     for side, factor in zip(SIDES, factors, strict=True)
                     if side in of and side in sides
                 )
-                expected[int(year), prefix + name] = sum(values, Decimal(0))
+                expected[year, prefix + name] = sum(values, Decimal(0))
     return expected
 
 
 def _show(
     connection: "redshift_connector.Connection",
+    pool: ThreadPoolExecutor,
     home: Home,
     view: str,
     columns: Sequence[str],
-    found: "pd.DataFrame",
+    rows_of: Mapping[int, int],
+    held: loaded.Held,
     day: date,
     of: str,
-) -> None:
-    """Draws a view that adds up, unless its picture would show the same as before, and notes beside the picture its
-    size and the first rows of its latest years."""
+) -> Callable[[], None]:
+    """Begins to draw a view that adds up, unless its picture would show the same as before. Gives what is to be done
+    once all are drawn: to note beside the picture what was compared, the size of the view and the first rows of its
+    latest years."""
 
     def ask(statement: str) -> "pd.DataFrame":
         return fetch(connection, statement)
 
-    rows_of = {int(year): int(rows) for year, rows in found.groupby("fiscal_year")["view_rows"].sum().items()}
-    chart, file = picture(view, list(rows_of), day, ask), home.picture(view)
-    first = first_rows(view, columns, rows_of, ask)
-    drawn = made.makings(chart.kind, json.dumps(chart.data), *page.code())
-    if not made.stands(file, drawn, "drawn_from"):
-        with replacing(file) as incoming:
-            incoming.write_text(chart.svg(), encoding="utf-8")
-    made.note(
-        file,
-        of,
-        drawn_from=drawn,
-        title=chart.title,
-        rows=sum(rows_of.values()),
-        columns=list(first.columns),
-        first_rows=[[str(value) for value in row] for row in first.itertuples(index=False)],
-    )
+    file, closed = home.picture(view), charts.last_closed(list(rows_of), day) if rows_of else 0
+    shown = made.makings(*(held.years[year] for year in years_shown(view, rows_of, day)), str(closed), *page.code())
+    if made.stands(file, shown, "shown"):
+        told, drawing = {name: made.noted(file)[name] for name in TOLD}, None
+    else:
+        chart = picture(view, list(rows_of), day, ask)
+        first = first_rows(view, columns, rows_of, ask)
+        told = {
+            "drawn_from": made.makings(chart.kind, json.dumps(chart.data), *page.code()),
+            "title": chart.title,
+            "columns": list(first.columns),
+            "first_rows": [[str(value) for value in row] for row in first.itertuples(index=False)],
+        }
+        drawing = None if made.stands(file, told["drawn_from"], "drawn_from") else pool.submit(chart.svg)
+
+    def note() -> None:
+        if drawing:
+            with replacing(file) as incoming:
+                incoming.write_text(drawing.result(), encoding="utf-8")
+        years = {year: {"of": made.makings(held.years[year]), "rows": rows} for year, rows in rows_of.items()}
+        made.note(file, of, shown=shown, rows=sum(rows_of.values()), years=years, **told)
+
+    return note
 
 
 def chart(home: Home, view: str) -> dg.MarkdownMetadataValue:

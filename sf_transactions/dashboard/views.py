@@ -47,17 +47,29 @@ class Picture:
 def first_rows(view: str, columns: Sequence[str], rows_of: Mapping[int, int], ask: "Ask") -> "pd.DataFrame":
     """The largest rows of the latest fiscal years, without codes. `rows_of` tells how many rows a year has, so that no
     other year needs to be added up than those that are shown."""
+    largest = next(name for name in ORDERED_BY if name in columns)
+    names = ", ".join(quoted(name) for name in columns if not name.endswith("_code"))
+    return ask(
+        f"select {names} from {SCHEMA}.{view} where fiscal_year >= {_first_shown(rows_of)}"
+        f" order by fiscal_year desc, {largest} desc limit {SHOWN}"
+    )
+
+
+def _first_shown(rows_of: Mapping[int, int]) -> int:
     first, rows = 0, 0
     for first in sorted(rows_of, reverse=True):
         rows += rows_of[first]
         if rows >= SHOWN:
             break
-    largest = next(name for name in ORDERED_BY if name in columns)
-    names = ", ".join(quoted(name) for name in columns if not name.endswith("_code"))
-    return ask(
-        f"select {names} from {SCHEMA}.{view} where fiscal_year >= {first}"
-        f" order by fiscal_year desc, {largest} desc limit {SHOWN}"
-    )
+    return first
+
+
+def years_shown(view: str, rows_of: Mapping[int, int], day: date) -> list[int]:
+    """The fiscal years that the first rows and the picture of a view are made from."""
+    if view not in LARGEST:  # the trend
+        return sorted(rows_of)
+    closed = charts.last_closed(list(rows_of), day) if rows_of else 0
+    return [year for year in sorted(rows_of) if year == closed or year >= _first_shown(rows_of)]
 
 
 def picture(view: str, years: Sequence[int], day: date, ask: "Ask") -> Picture:

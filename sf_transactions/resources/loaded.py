@@ -8,7 +8,7 @@ same sum of ids, each of which is a hash of its row; the evidence was loaded las
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,17 +48,23 @@ IDS = f"sum(transaction_id % {PRIME})"  # of 63-bit ids a BIGINT holds no sum
 @dataclass(frozen=True)
 class Held:
     """When the source system last updated the newest of the facts, and a hash of all that reports are made from: facts,
-    dimensions, days, and the views as they are defined there."""
+    dimensions, days, and the views as they are defined there. `years` has it of each fiscal year by itself."""
 
     as_of: datetime | None
     sha256: str
+    years: Mapping[int, str]
 
 
 def held(connection: "redshift_connector.Connection") -> Held:
     _, days = rows(connection, f"select fiscal_year, data_as_of from {PUBLICATION.qualified} order by 1")
-    everything = (fingerprints(connection), _digests(connection), days, _views(connection))
-    digest = hashlib.sha256(repr(everything).encode()).hexdigest()
-    return Held(max((day for _, day in days if day is not None), default=None), digest)
+    day_of = {int(year): day for year, day in days}
+    of_all = (_digests(connection), _views(connection))
+    years = {
+        year: hashlib.sha256(repr((facts, day_of.get(year), of_all)).encode()).hexdigest()
+        for year, facts in fingerprints(connection).items()
+    }
+    digest = hashlib.sha256(repr((years, days, of_all)).encode()).hexdigest()
+    return Held(max((day for _, day in days if day is not None), default=None), digest, years)
 
 
 def compared(connection: "redshift_connector.Connection") -> str:

@@ -56,13 +56,18 @@ def facts(file: Path, made_by: str) -> dict[str, Any]:
         raise HomeError(f"{file} is not there: materialize {made_by} for these fiscal years first") from None
 
 
+def noted(file: Path) -> dict[str, Any]:
+    """What was noted beside a file; nothing where that cannot be read."""
+    try:
+        return json.loads(_beside(file).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
 def stands(file: Path, of: str, noted_as: str = "made_from") -> bool:
     """Whether the file is there, as it was made, and made from just this."""
-    try:
-        noted = json.loads(_beside(file).read_text(encoding="utf-8"))
-        return noted[noted_as] == of and noted["sha256"] == sha256(file)
-    except (FileNotFoundError, ValueError, KeyError):
-        return False
+    told = noted(file)
+    return told.get(noted_as) == of and file.exists() and told.get("sha256") == sha256(file)
 
 
 def raw_sha256(home: Home, years: Iterable[str]) -> list[str]:

@@ -114,6 +114,41 @@ def test_a_sum_without_related_units_that_has_them_stops_the_run_and_is_named(lo
         standing.execute(read(f"report/{view}.sql"))
 
 
+def test_only_the_fiscal_years_that_changed_are_compared_again_and_a_row_that_a_view_lacks_there_is_found(
+    loaded, sample
+):
+    standing, _ = loaded
+    view, odd = "by_organization", "1234567.89"
+    note = standing.settings.home / f"report/{view}.svg.json"
+    chosen = "transaction_id = (select max(transaction_id) from report.transaction where fiscal_year = 2017)"
+    ((amount,),) = standing.query(f"select amount from report.transaction where {chosen}")
+    lacking = f"(select * from report.transaction where amount <> {odd}) AS t"
+
+    def compared():
+        run = standing.run(sample.url, *YEARS, select=f"key:report/{view}")
+        return run, json.loads(note.read_text())
+
+    try:
+        standing.execute(read(f"report/{view}.sql").replace("report.transaction AS t", lacking))
+        run, before = compared()
+        assert run.success
+        standing.execute(f"update report.transaction set amount = amount + 0.01 where {chosen}")
+        run, after = compared()
+        assert run.success
+        assert after["years"]["2018"] == before["years"]["2018"]
+        assert after["years"]["2017"] != before["years"]["2017"]
+        assert after["first_rows"] == before["first_rows"]
+        standing.execute(f"update report.transaction set amount = {odd} where {chosen}")
+        run, _ = compared()
+        assert not run.success
+        (error,) = run.errors
+        assert f"report/{view}, check sums_to_fact" in error and "fiscal_year 2017" in error, error
+        assert "2018" not in error
+    finally:
+        standing.execute(f"update report.transaction set amount = {amount} where {chosen}")
+        standing.execute(read(f"report/{view}.sql"))
+
+
 def test_a_view_is_shown_as_before_while_nothing_has_changed_and_anew_when_a_name_has(loaded, sample):
     standing, _ = loaded
     asset, group = "report/net_by_organization_group", "organization_group = 'Renamed'"

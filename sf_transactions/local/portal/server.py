@@ -58,7 +58,7 @@ class Portal:
             f"CREATE TABLE dataset AS SELECT {columns}, row_number() OVER () AS {soql.ROW_ID} FROM published"
         )
         self._database, self._columns = database, list(table.column_names)
-        self._contents: dict[str, dict[str, str]] | None = None
+        self._contents = self._cached_contents()
         self._answers: dict[str, pa.Table] = {}
 
     def republish(self, table: "pa.Table") -> None:
@@ -157,22 +157,19 @@ class Portal:
         return 404, "application/json", _failure("dataset.missing", f"Not found: {url.path}")
 
     def _cached_contents(self) -> dict[str, dict[str, str]]:
-        """The portal's own profile of each column, made once a publication."""
-        if self._contents is None:
-            facts = ("null", "non_null", "smallest", "largest")
-            asked = ", ".join(
-                f'count(*) - count("{name}"), count("{name}"), min("{name}"), max("{name}")' for name in self._columns
-            )
-            answer = self._database.cursor().execute(f"SELECT {asked} FROM dataset").fetchone() or ()
-            texts = [None if value is None else str(value) for value in answer]
-            self._contents = {
-                name: {fact: text for fact, text in zip(facts, texts[4 * place :], strict=False) if text is not None}
-                for place, name in enumerate(self._columns)
-            }
-        return self._contents
+        """The portal's own profile of each column, made when it publishes."""
+        facts = ("null", "non_null", "smallest", "largest")
+        asked = ", ".join(
+            f'count(*) - count("{name}"), count("{name}"), min("{name}"), max("{name}")' for name in self._columns
+        )
+        answer = self._database.cursor().execute(f"SELECT {asked} FROM dataset").fetchone() or ()
+        texts = [None if value is None else str(value) for value in answer]
+        return {
+            name: {fact: text for fact, text in zip(facts, texts[4 * place :], strict=False) if text is not None}
+            for place, name in enumerate(self._columns)
+        }
 
     def _metadata(self) -> dict[str, Any]:
-        contents = self._cached_contents()
         columns = [
             {
                 "fieldName": name,
@@ -180,7 +177,7 @@ class Portal:
                 "dataTypeName": TYPES.get(name, "text"),
                 "position": position,
                 "description": DESCRIPTIONS.get(name, ""),
-                "cachedContents": contents[name],
+                "cachedContents": self._contents[name],
             }
             for position, name in enumerate(self._columns, start=1)
         ]
