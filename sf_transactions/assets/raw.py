@@ -1,8 +1,10 @@
 """raw/*: the published rows, text exactly as published, one Parquet file a fiscal year; and what was restated."""
 
+import contextlib
+import importlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +35,7 @@ from sf_transactions.transform.restatements import restatement
 RAW = dg.AssetKey(["raw", "transactions"])
 RESTATEMENTS = dg.AssetKey(["raw", "restatements"])
 PULLS = 3  # how often a pull starts over when the portal republishes meanwhile
+LATER = ("pyarrow.parquet", "pandas", "pandera.pandas", "paramiko")  # what is needed once a fiscal year was fetched
 BLOCKING = {
     "expected_columns": "Every column of the model is published.",
     "control_totals": "Rows and dollars of each fiscal year and side are those the portal counts itself.",
@@ -217,7 +220,9 @@ def _pull(context, home: Home, portal: Portal, ingestion: Ingestion, storage: St
 def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, storage: Storage, years) -> _Pull:
     """Fetches the years that changed, all of one publication, and puts them in place only when they are all there."""
     metadata = portal.metadata()
-    published, by_year = says(portal, home)
+    known = [source.rows_updated_at for year in years if (source := read_source(home, year))]
+    with _loading(LATER if metadata.rows_updated_at > max(known, default=0) else ()):
+        published, by_year = says(portal, home)
     _restore(context, home, storage, years, by_year)
     reasons = changed(home, years, by_year, metadata.columns, time.time(), ingestion.sweep_weeks)
     if reasons:
@@ -243,6 +248,15 @@ def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, storag
         context.log.info("the portal publishes nothing new")
     sources = {year: source for year in years if (source := read_source(home, year))}
     return _Pull(metadata, published, sources, reasons)
+
+
+@contextlib.contextmanager
+def _loading(modules: Iterable[str]) -> Iterator[None]:
+    """Loads modules while the portal counts, which takes it as long."""
+    with ThreadPoolExecutor(1) as pool:
+        for module in modules:
+            pool.submit(importlib.import_module, module)
+        yield
 
 
 def _restore(context, home: Home, storage: Storage, years, by_year: Mapping[str, Published]) -> None:
