@@ -31,6 +31,8 @@ def forms(name: str) -> tuple[str, ...]:
     import ftfy
 
     def mended(text: str) -> str:
+        if text.isascii():  # as ftfy leaves it, and quicker
+            return text
         return unicodedata.normalize("NFC", ftfy.fix_encoding(text))
 
     encoded = spaced = mended(name)

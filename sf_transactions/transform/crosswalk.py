@@ -151,16 +151,18 @@ def _share(charts, level: str, keys: list[str], witnesses: "Mapping[str, str | N
 
 def _similar(olds, news) -> "pd.DataFrame":
     """For old codes that share nothing with a new one: those whose labels look alike."""
+    import numpy as np
     import pandas as pd
     from rapidfuzz import fuzz, process
 
-    texts = {code: _words(label) for code, label in news["label"].items()}
-    pairs = [
-        (code, other)
-        for code, label in olds["label"].items()
-        for _, _, other in process.extract(_words(label), texts, scorer=fuzz.ratio, score_cutoff=SIMILAR, limit=SHOWN)
-    ]
-    return pd.DataFrame(index=pd.MultiIndex.from_tuples(pairs, names=["old_code", "new_code"]) if pairs else None)
+    ours, theirs = (list(map(_words, codes["label"])) for codes in (olds, news))
+    alike = process.cdist(ours, theirs, scorer=fuzz.ratio, score_cutoff=SIMILAR, dtype=np.float64)
+    old, new = np.nonzero(alike)
+    order = np.lexsort((new, -alike[old, new], old))
+    old, new = old[order], new[order]
+    nearest = np.arange(len(old)) - np.searchsorted(old, old) < SHOWN
+    pairs = [olds.index[old[nearest]], news.index[new[nearest]]]
+    return pd.DataFrame(index=pd.MultiIndex.from_arrays(pairs, names=["old_code", "new_code"]))
 
 
 @functools.cache
@@ -199,8 +201,11 @@ def _chosen(scored) -> "pd.DataFrame":
     best.loc[enough & clear, "status"] = "matched"
     open_ = best["status"] != "matched"
     best.loc[open_, ["new_code", "new_label"]] = ""
-    told = scored.assign(told=[f"{c} ({s})" for c, s in zip(scored["new_code"], scored["score"], strict=True)])
-    others = told[groups.cumcount().between(1, SHOWN)].groupby("old_code")["told"].agg(", ".join)
-    nearest = told[groups.cumcount() < SHOWN].groupby("old_code")["told"].agg(", ".join)
-    best["candidates"] = others.reindex(best.index).fillna("").where(~open_, nearest.reindex(best.index))
+    told: dict[str, list[str]] = {}
+    for old, new, score in zip(scored["old_code"], scored["new_code"], scored["score"], strict=True):
+        told.setdefault(old, []).append(f"{new} ({score})")
+    best["candidates"] = [
+        ", ".join(told[code][:SHOWN] if unsure else told[code][1 : 1 + SHOWN])
+        for code, unsure in zip(best.index, open_, strict=True)
+    ]
     return best

@@ -47,12 +47,15 @@ def lost_zeros(pairs: "pd.DataFrame") -> "pd.DataFrame":
 
 def swapped_columns(pairs: "pd.DataFrame") -> "pd.DataFrame":
     """Names that stand where the code should: a code that reads like a name beside a name that reads like a code."""
+    import pandas as pd
+
     fills = pairs["pair"].map({pair: no_member(code_column(pair)) for pair in pairs["pair"].unique()})
     like_a_name = pairs["code"].str.contains(r"[a-z]|[A-Z] ", regex=True) & (pairs["code"] != fills)
-    like_a_code = pairs["name"].str.fullmatch(r"[A-Z0-9_~.&/-]+")
-    names = pairs.groupby("pair")["name"].agg(set)
-    elsewhere = [code in names[pair] for pair, code in zip(pairs["pair"], pairs["code"], strict=True)]
-    return _found(pairs, like_a_name & like_a_code.mask(elsewhere, True), "name and code are swapped")
+    suspects = pairs[like_a_name]
+    like_a_code = suspects["name"].str.fullmatch(r"[A-Z0-9_~.&/-]+")
+    names = pairs[["pair", "name"]].itertuples(index=False, name=None)
+    elsewhere = pd.MultiIndex.from_frame(suspects[["pair", "code"]]).isin(set(names))
+    return _found(suspects, like_a_code | elsewhere, "name and code are swapped")
 
 
 def stray_spaces(pairs: "pd.DataFrame") -> "pd.DataFrame":
@@ -91,7 +94,8 @@ def unknown_nulls(evidence: "Mapping[Dimension, pd.DataFrame]") -> "pd.DataFrame
 
 def several_codes(pairs: "pd.DataFrame") -> "pd.DataFrame":
     """Names that are published with several codes, one row a name, `code` being all of them."""
-    names = pairs.groupby(list(NAME), as_index=False).agg(
+    several = pairs[pairs.duplicated(list(NAME), keep=False)]
+    names = several.groupby(list(NAME), as_index=False).agg(
         codes=("code", "nunique"), code=("code", lambda codes: ", ".join(sorted(codes))), row_count=("row_count", "sum")
     )
     return names[names["codes"] > 1].assign(found="several codes")[list(COLUMNS)].reset_index(drop=True)
