@@ -122,6 +122,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMeta
 
 
 def frame_preview(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
+    """A small frame as `preview` shows it."""
     return preview(list(frame.columns), frame.itertuples(index=False, name=None))
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import sys
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
@@ -86,7 +87,14 @@ def build_defs(settings: Settings) -> dg.Definitions:
 
 defs = build_defs(Settings.from_environ())
 
-# What was imported stays: else the collector walks over all of it several times a run. At the end of the process there
-# is nothing left to collect for.
+# What was imported stays: else the collector walks over all of it several times a run.
 gc.freeze()
-atexit.register(gc.freeze)
+
+
+@atexit.register
+def _leave() -> None:
+    """At the end of the process there is nothing left to collect for; only DuckDB's objects are to go before DuckDB."""
+    if "duckdb" in sys.modules:
+        gc.unfreeze()
+    else:
+        gc.freeze()
