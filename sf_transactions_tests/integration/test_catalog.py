@@ -77,6 +77,7 @@ def unloaded(loaded, tables) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.full
 def test_a_rebuild_after_everything_was_dropped_unloads_byte_for_byte_the_same(loaded, portal):
     """All data is in S3; the log of runs is not: `load` tells of the rebuild alone, and `load_receipt` of no run."""
     assert loaded.run(portal.url, *YEARS).success
@@ -103,6 +104,7 @@ def test_a_rebuild_that_fails_leaves_the_warehouse_as_it_was(loaded, portal):
         s3.put_object(Bucket=bucket, Key=key, Body=content)
 
 
+@pytest.mark.full
 def test_a_load_deletes_the_objects_that_it_supersedes_and_no_others(loaded, portal):
     s3, bucket = boto3.client("s3"), loaded.settings.s3_bucket
     s3.put_object(
@@ -173,6 +175,7 @@ def test_glue_has_a_table_for_every_kind_of_file_with_comments_partitions_and_ro
     assert again.materialized["catalog/glue"]["changed"] == 0
 
 
+@pytest.mark.full
 def test_a_machine_without_files_takes_from_s3_what_is_still_published_and_fetches_the_rest(loaded, portal, tmp_path):
     portal.republish(published(*ROWS))
     assert loaded.run(portal.url, *YEARS).success
@@ -199,6 +202,7 @@ def test_what_s3_does_not_give_the_portal_does(loaded, portal, tmp_path):
     assert len(run.materialized["raw/transactions"]["fetched"]) == 3
 
 
+@pytest.mark.full
 def test_the_catalog_tells_the_statement_by_which_redshift_reads_it(loaded, portal):
     run = loaded.run(portal.url, *YEARS)
     statement = external_schema(loaded.settings.glue_database)

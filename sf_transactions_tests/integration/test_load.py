@@ -91,6 +91,7 @@ def test_a_load_whose_rows_were_changed_since_is_loaded_again(loaded, portal, ch
     assert loaded.state() == before
 
 
+@pytest.mark.full
 def test_evidence_of_other_years_is_read_from_the_file_that_was_loaded_last_and_else_from_the_warehouse(loaded, portal):
     def asked(first: int, last: int) -> bool:
         """Whether the codes of these years asked the warehouse for rows of evidence."""

@@ -201,6 +201,7 @@ def test_a_file_of_the_star_that_was_tampered_with_is_made_anew(loaded, sample):
     assert loaded.state() == before
 
 
+@pytest.mark.full
 def test_one_year_alone_on_a_fresh_home_leaves_the_warehouse_as_it_was(loaded, sample, tmp_path):
     before = loaded.state()
     run = loaded.fresh_home(tmp_path / "home").run(sample.url, 2017)
@@ -209,6 +210,7 @@ def test_one_year_alone_on_a_fresh_home_leaves_the_warehouse_as_it_was(loaded, s
     assert loaded.state() == before
 
 
+@pytest.mark.full
 def test_codes_keep_their_zeros_and_a_name_carries_the_code_of_its_latest_year(standing, portal):
     both = portal(
         {"fiscal_year": "2017", "character_code": "001", "organization_group_code": "02"},
