@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from sf_transactions.resources import made
-from sf_transactions.resources.home import Home, write_json
+from sf_transactions.resources.home import Home, read_note, write_json
 from sf_transactions.transform.star import YEARS_AT_ONCE
 
 Told = dg.AssetCheckResult | dg.MaterializeResult
@@ -28,7 +27,8 @@ def once(
     """
     note = home.told(name)
     of = hashlib.sha256(f"{of} {home.root} {_code()}".encode()).hexdigest()
-    if (noted := _noted(note)) and noted["of"] == of:
+    noted = read_note(note)
+    if noted.get("of") == of:
         with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:  # most are files of a fiscal year
             stand = list(pool.map(lambda file: made.sha256(file) if file.exists() else "", files))
         if stand == noted["files"] and beside in (noted["beside"], *stand[:1]):
@@ -39,13 +39,6 @@ def once(
         told.append(_json(each))
         yield each
     write_json(note, {"of": of, "beside": beside, "files": [made.sha256(file) for file in files], "told": told})
-
-
-def _noted(note: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(note.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _json(told: Told) -> dict[str, Any]:

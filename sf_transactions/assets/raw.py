@@ -252,7 +252,7 @@ def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, storag
 
 @contextlib.contextmanager
 def _loading(modules: Iterable[str]) -> Iterator[None]:
-    """Loads modules while the portal counts, which takes it as long."""
+    """Loads modules while the portal counts, which takes it as long. What cannot be loaded is told where it is used."""
     with ThreadPoolExecutor(1) as pool:
         for module in modules:
             pool.submit(importlib.import_module, module)

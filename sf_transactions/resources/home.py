@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -174,3 +175,11 @@ def read_json(path: Path, made_by: str):
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HomeError(f"{path} is not there: materialize {made_by} for these fiscal years first") from None
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """The JSON of what was noted for a later run; nothing where it is not there or cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sf_transactions.resources.home import Home, HomeError, write_json
+from sf_transactions.resources.home import Home, HomeError, read_note, write_json
 
 SETTLED = 100_000_000  # nanoseconds: longer than a tick of the clock by which files are stamped
 
@@ -58,10 +58,7 @@ def facts(file: Path, made_by: str) -> dict[str, Any]:
 
 def noted(file: Path) -> dict[str, Any]:
     """What was noted beside a file; nothing where that cannot be read."""
-    try:
-        return json.loads(_beside(file).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
+    return read_note(_beside(file))
 
 
 def stands(file: Path, of: str, noted_as: str = "made_from") -> bool:
