@@ -99,14 +99,14 @@ def validation(source: str) -> Work:
     import pandas as pd
 
     from sf_transactions import schemas
-    from sf_transactions.assets.star import FACT_TABLES
+    from sf_transactions.assets.star import year_schemas
     from sf_transactions.model import CODED_DIMENSIONS
     from sf_transactions.transform.amounts import cents_by_side
     from sf_transactions.transform.codes import dimension_table, evidence, mapping
     from sf_transactions.transform.members import members
     from sf_transactions.transform.star import facts
 
-    of_year = {each: schemas.table_schema(each, texts=False) for each in FACT_TABLES}
+    of_year = year_schemas()
     frames: list[tuple] = []
     yearly: dict = {dimension: [] for dimension in CODED_DIMENSIONS}
     for path in sorted(Path(source).glob("*.csv")):

@@ -20,7 +20,8 @@ def table_schema(table: Table, texts: bool = True, keys: bool = True) -> "pa.Dat
     """What a table must be: its columns in order, no null, known spellings, texts that fit, unique keys.
 
     Dollars are cents (int64), so that they are exact. Without `texts` these are not looked at: where they are those of
-    members, which were validated once. Without `keys` neither are these: where rows were grouped by them.
+    members, which were validated once. Without `keys` neither are these: where rows were grouped by them, or where they
+    are compared with those of other frames.
     """
     import pandera.pandas as pa
 
@@ -96,7 +97,7 @@ def failures(frame: "pd.DataFrame", schema: "pa.DataFrameSchema") -> "pd.DataFra
     import pandera.errors
 
     try:
-        schema.validate(frame, lazy=True)
+        schema.validate(frame, lazy=True, inplace=True)  # no rule here changes what it looks at: no copy is needed
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases.rename(columns={"failure_case": "value", "index": "row"})
     else:

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -51,8 +50,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
     with warehouse.connect() as connection:
         held = loaded.held(connection)
         source = page.Source(name, held.as_of.date() if held.as_of else None)
-        # The status of a fiscal year moves with the day where there is no as-of date.
-        of = made.makings(source.name, held.sha256, str(source.as_of or date.today()), *page.code())
+        of = made.makings(source.name, held.sha256, str(held.day), *page.code())
         if made.stands(home.dashboard, of):
             yield from checks.settle(_compare(connection, _noted(home)))
         else:

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,8 @@ from sf_transactions.resources.home import Home, replacing
 from sf_transactions.resources.warehouse import Warehouse, fetch
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pandas as pd
     import redshift_connector
 
@@ -80,29 +80,43 @@ def report_views(context: dg.AssetExecutionContext, home: Home, warehouse: Wareh
     """Adds up every aggregate view, compares it with the fact, and shows its first rows and its chart: of a view and
     rows that are still those that it did so for, as it was noted then, fiscal year by fiscal year."""
     wanted = [view for view in views() if report_key(view) in context.selected_asset_keys]
-    with warehouse.connect() as connection, ThreadPoolExecutor(1) as pool:  # draws one while the next is added up
+    with warehouse.connect() as connection:
         held = loaded.held(connection)
-        day = held.as_of.date() if held.as_of else date.today()
-        of = {view: made.makings(held.sha256, str(day), view, *page.code()) for view in wanted}
+        of = {view: made.makings(held.sha256, str(held.day), view, *page.code()) for view in wanted}
         proved = {view: _proved(home, view, held) for view in wanted if not made.stands(home.picture(view), of[view])}
-        columns = _columns(connection) if proved else {}
-        fact = _fact(connection, _where(held, set.intersection(*map(set, proved.values())))) if proved else {}
-        results, drawn = [], []
-        for view in wanted:
-            failing = compared = None
-            if view in proved:
-                found, rows_of = _totals(connection, view, columns[view], _where(held, proved[view]))
-                expected = _expected({year: fact[year] for year in fact if year not in proved[view]}, columns[view])
-                failing, compared = checks.differences(expected, found, ("fact", "view")), len(expected)
-                if failing is None:
-                    rows_of |= proved[view]
-                    drawn.append(_show(connection, pool, home, view, columns[view], rows_of, held, day, of[view]))
-            results.append(checks.result(report_key(view), "sums_to_fact", failing, of=compared))
-        for note in drawn:
-            note()
+        compared = _compare(connection, home, held, of, proved) if proved else {}
+    results = []
+    for view in wanted:
+        failing, sums = compared.get(view, (None, None))
+        results.append(checks.result(report_key(view), "sums_to_fact", failing, of=sums))
     yield from checks.settle(*results)
     for view in wanted:
         yield dg.MaterializeResult(asset_key=report_key(view), metadata=_metadata(home, view, held))
+
+
+def _compare(
+    connection: "redshift_connector.Connection",
+    home: Home,
+    held: loaded.Held,
+    of: Mapping[str, str],
+    proved: Mapping[str, dict[int, int]],
+) -> "dict[str, tuple[pd.DataFrame | None, int]]":
+    """Compares views with the fact, in the fiscal years that are not proved, and shows those that add up. Gives what
+    differs, and how many sums were compared."""
+    columns = _columns(connection)
+    fact = _fact(connection, _where(held, set.intersection(*map(set, proved.values()))))
+    compared, shown = {}, {}
+    with charts.drawing() as draw:
+        for view, years in proved.items():
+            found, rows_of = _totals(connection, view, columns[view], _where(held, years))
+            expected = _expected({year: fact[year] for year in fact if year not in years}, columns[view])
+            failing = checks.differences(expected, found, ("fact", "view"))
+            compared[view] = failing, len(expected)
+            if failing is None:
+                shown[view] = _show(connection, draw, home, view, columns[view], rows_of | years, held)
+        for view, note in shown.items():
+            note(of[view])
+    return compared
 
 
 def _proved(home: Home, view: str, held: loaded.Held) -> dict[int, int]:
@@ -197,28 +211,27 @@ def _expected(fact: Mapping[int, Mapping[str, Mapping[str, Any]]], columns: Sequ
 
 def _show(
     connection: "redshift_connector.Connection",
-    pool: ThreadPoolExecutor,
+    draw: "Callable[[str, charts.Data], Future[str]]",
     home: Home,
     view: str,
     columns: Sequence[str],
     rows_of: Mapping[int, int],
     held: loaded.Held,
-    day: date,
-    of: str,
-) -> Callable[[], None]:
+) -> Callable[[str], None]:
     """Begins to draw a view that adds up, unless its picture would show the same as before. Gives what is to be done
-    once all are drawn: to note beside the picture what was compared, the size of the view and the first rows of its
-    latest years."""
+    once all are added up: to note beside the picture what it is made from, what was compared, the size of the view and
+    the first rows of its latest years."""
 
     def ask(statement: str) -> "pd.DataFrame":
         return fetch(connection, statement)
 
-    file, closed = home.picture(view), charts.last_closed(list(rows_of), day) if rows_of else 0
-    shown = made.makings(*(held.years[year] for year in years_shown(view, rows_of, day)), str(closed), *page.code())
+    file, drawing = home.picture(view), None
+    of_years = [held.years[year] for year in years_shown(view, rows_of, held.day)]
+    shown = made.makings(*of_years, str(charts.last_closed(rows_of, held.day)), *page.code())
     if made.stands(file, shown, "shown"):
-        told, drawing = {name: made.noted(file)[name] for name in TOLD}, None
+        told = {name: made.noted(file)[name] for name in TOLD}
     else:
-        chart = picture(view, list(rows_of), day, ask)
+        chart = picture(view, rows_of, held.day, ask)
         first = first_rows(view, columns, rows_of, ask)
         told = {
             "drawn_from": made.makings(chart.kind, json.dumps(chart.data), *page.code()),
@@ -226,9 +239,10 @@ def _show(
             "columns": list(first.columns),
             "first_rows": [[str(value) for value in row] for row in first.itertuples(index=False)],
         }
-        drawing = None if made.stands(file, told["drawn_from"], "drawn_from") else pool.submit(chart.svg)
+        if not made.stands(file, told["drawn_from"], "drawn_from"):
+            drawing = draw(chart.kind, chart.data)
 
-    def note() -> None:
+    def note(of: str) -> None:
         if drawing:
             with replacing(file) as incoming:
                 incoming.write_text(drawing.result(), encoding="utf-8")

@@ -35,6 +35,7 @@ from sf_transactions.transform.vanished import with_vanished
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pandera.pandas as pa
 
     from sf_transactions.transform.star import Facts
 
@@ -206,6 +207,12 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
         )
 
 
+def year_schemas() -> "dict[Table, pa.DataFrameSchema]":
+    """What the tables with a row a transaction must be in a fiscal year. The texts of published codes are those of the
+    evidence, which codes/* has validated; the ids of transactions are compared over all years."""
+    return {table: schemas.table_schema(table, texts=False, keys=table is not TRANSACTION) for table in FACT_TABLES}
+
+
 def _facts(
     home: Home, of: Mapping[str, str], anew: dict[str, dict[Table, int]]
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
@@ -218,8 +225,7 @@ def _facts(
         dimension: pd.read_csv(home.star(dimension.name), usecols=[dimension.id_column])[dimension.id_column]
         for dimension in DIMENSIONS
     }
-    # The texts of published codes are those of the evidence, which codes/* has validated.
-    expected = {table: schemas.table_schema(table, texts=False) for table in FACT_TABLES}
+    expected = year_schemas()
     invalid: dict[Table, list] = {table: [] for table in FACT_TABLES}
     dangling, ids = [], []
     stand = [year for year in of if all(made.stands(home.star(table.name, year), of[year]) for table in FACT_TABLES)]

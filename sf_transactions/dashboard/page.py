@@ -102,7 +102,7 @@ def about(facts: Facts, source: Source, day: date) -> dict[str, Any]:
         "schema": SCHEMA,
         "source": source.name,
         "as_of": source.as_of.isoformat() if source.as_of else None,
-        "default_year": charts.last_closed(facts.years, day) if facts.years else day.year,
+        "default_year": charts.last_closed(facts.years, day),
         "closed_to": closed_fiscal_years(day)[-1],
         "current_year": fiscal_years(day)[-1],
         "change_year": CHART_CHANGE,

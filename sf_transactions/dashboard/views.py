@@ -1,6 +1,6 @@
 """What is shown of an aggregate view: the first rows of its latest fiscal years, and its picture."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -38,10 +38,7 @@ class Picture:
 
     title: str
     kind: str
-    data: Mapping[str, Sequence[Mapping[str, Any]]]
-
-    def svg(self) -> str:
-        return charts.svg(self.kind, self.data)
+    data: charts.Data
 
 
 def first_rows(view: str, columns: Sequence[str], rows_of: Mapping[int, int], ask: "Ask") -> "pd.DataFrame":
@@ -68,11 +65,11 @@ def years_shown(view: str, rows_of: Mapping[int, int], day: date) -> list[int]:
     """The fiscal years that the first rows and the picture of a view are made from."""
     if view not in LARGEST:  # the trend
         return sorted(rows_of)
-    closed = charts.last_closed(list(rows_of), day) if rows_of else 0
+    closed = charts.last_closed(rows_of, day)
     return [year for year in sorted(rows_of) if year == closed or year >= _first_shown(rows_of)]
 
 
-def picture(view: str, years: Sequence[int], day: date, ask: "Ask") -> Picture:
+def picture(view: str, years: Collection[int], day: date, ask: "Ask") -> Picture:
     """The trend, or the largest members of a view in the last of these fiscal years that was closed on a day.
 
     `ask` answers a statement.
@@ -81,7 +78,7 @@ def picture(view: str, years: Sequence[int], day: date, ask: "Ask") -> Picture:
         frame = ask(f"select fiscal_year, revenue, spending from {SCHEMA}.{view} order by 1")
         return Picture(f"Revenue and spending by fiscal year, {INCLUDED}", "trend", _trend(frame, day))
     name, measure, where, color = LARGEST[view]
-    year = charts.last_closed(years, day) if years else day.year
+    year = charts.last_closed(years, day)
     frame = ask(
         f"select {name} as name, sum({measure}) as value from {SCHEMA}.{view} where fiscal_year = {year}{where}"
         f" group by 1 order by 2 desc, 1 limit {BARS}"
@@ -107,7 +104,7 @@ def _bar(name: str, value: Decimal, measure: str, color: str) -> dict[str, Any]:
 
 def _trend(frame: "pd.DataFrame", day: date) -> dict[str, list[dict[str, Any]]]:
     years = [int(year) for year in frame["fiscal_year"]]
-    last = charts.last_closed(years, day) if years else day.year
+    last = charts.last_closed(years, day)
     rows = [
         {
             "year": int(row["fiscal_year"]),

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from sf_transactions.ddl import quoted
@@ -53,6 +53,11 @@ class Held:
     as_of: datetime | None
     sha256: str
     years: Mapping[int, str]
+
+    @property
+    def day(self) -> date:
+        """The day that decides which fiscal years are closed: today where the source system tells none."""
+        return self.as_of.date() if self.as_of else date.today()
 
 
 def held(connection: "redshift_connector.Connection") -> Held:

@@ -7,6 +7,7 @@ import resource
 import stat
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -232,7 +233,46 @@ def test_a_fault_at_every_third_request_is_retried_and_told(served, home, fault)
     run = pull(served, home)
     assert run.success, run.errors
     assert holds(home, SMALL)
-    assert "attempt 1 of 6" in run.told
+    assert "attempt 1 of 6" in run.told or "asked for again" in run.told
+
+
+def test_names_and_codes_that_came_short_are_asked_for_again(served, home):
+    struck = []
+
+    def short_once(number: int, path: str) -> Fault | None:
+        if "distinct" not in path or struck:
+            return None
+        struck.append(path)
+        return Fault(lost_rows=1)
+
+    served.faults = short_once
+    run = pull(served, home)
+    assert run.success, run.errors
+    assert struck and "asked for again" in run.told
+    served.republish(changed(SMALL, in_2018, program="Zoo"))
+    assert pull(served, home).materialized["raw/transactions"]["fetched"] == {"2018": "other names or codes"}
+
+
+def test_what_other_sums_tell_is_fetched_while_the_portal_still_counts_names_and_both_arrive(served, home):
+    assert pull(served, home).success
+    other = changed(SMALL, in_2018, amount="99.5")
+    served.republish(changed(other, lambda row: row["fiscal_year"] == "2017", program="Program 77"))
+    fetched = threading.Event()
+
+    def wait(number: int, path: str) -> None:
+        if "2018" in path:
+            fetched.set()
+        if "distinct" in path:
+            assert fetched.wait(60)
+
+    served.faults = wait
+    served.requests.clear()
+    run = pull(served, home)
+    assert run.success, run.errors
+    reasons = {"2018": "other rows or dollars", "2017": "other names or codes"}
+    assert run.materialized["raw/transactions"]["fetched"] == reasons
+    assert rows(home, 2018) == of(other, 2018)
+    assert all(json.loads(row)["program"] == "Program 77" for row in rows(home, 2017))
 
 
 def test_all_years_arrive_exactly_through_a_mix_of_faults(home):

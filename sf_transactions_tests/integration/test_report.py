@@ -119,7 +119,7 @@ def test_only_the_fiscal_years_that_changed_are_compared_again_and_a_row_that_a_
 ):
     standing, _ = loaded
     view, odd = "by_organization", "1234567.89"
-    note = standing.settings.home / f"report/{view}.svg.json"
+    picture, note = (standing.settings.home / f"report/{view}.svg{suffix}" for suffix in ("", ".json"))
     chosen = "transaction_id = (select max(transaction_id) from report.transaction where fiscal_year = 2017)"
     ((amount,),) = standing.query(f"select amount from report.transaction where {chosen}")
     lacking = f"(select * from report.transaction where amount <> {odd}) AS t"
@@ -132,12 +132,14 @@ def test_only_the_fiscal_years_that_changed_are_compared_again_and_a_row_that_a_
         standing.execute(read(f"report/{view}.sql").replace("report.transaction AS t", lacking))
         run, before = compared()
         assert run.success
+        drawn = picture.stat().st_mtime_ns
         standing.execute(f"update report.transaction set amount = amount + 0.01 where {chosen}")
         run, after = compared()
         assert run.success
         assert after["years"]["2018"] == before["years"]["2018"]
         assert after["years"]["2017"] != before["years"]["2017"]
         assert after["first_rows"] == before["first_rows"]
+        assert picture.stat().st_mtime_ns == drawn  # the year that it shows is another
         standing.execute(f"update report.transaction set amount = {odd} where {chosen}")
         run, _ = compared()
         assert not run.success

@@ -12,6 +12,8 @@ from sf_transactions.assets import codes
 from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
 from sf_transactions.model import CODED_DIMENSIONS, code_column
+from sf_transactions.transform import star
+from sf_transactions.transform.keys import row_keys
 from sf_transactions_tests.integration.pipeline import Pipeline, Run, pipeline
 from sf_transactions_tests.rows import published
 
@@ -222,6 +224,21 @@ def test_an_id_that_dangles_stops_before_the_fact_is_made(good):
         run = good.run(url, *YEARS, select=" or ".join(f'key:"star/{name}"' for name in made_together))
     assert run.checks["star/transaction:dimensions_found"] is False
     assert "program_id" in "".join(run.errors)
+
+
+@pytest.mark.full
+def test_ids_that_two_fiscal_years_share_stop_the_run_before_any_file_is_put_in_place(good, monkeypatch):
+    row, other = SAMPLE[0], str(sum(YEARS) - int(SAMPLE[0]["fiscal_year"]))
+    parts = good.settings.home / "star" / "transaction"
+    shutil.rmtree(parts)
+    with serving([*SAMPLE, row | {"fiscal_year": other}]) as url:
+        # No two rows are known whose ids are the same; without the fiscal year, those of equal rows are.
+        monkeypatch.setattr(star, "row_keys", lambda columns: row_keys([0 * columns[0], *columns[1:]]))
+        run = good.run(url, *YEARS, select=WITHOUT_WAREHOUSE)
+    assert not run.success
+    assert run.checks["star/transaction:unique_ids"] is False
+    assert any("star/transaction, check unique_ids: 1 row fails" in error for error in run.errors), run.errors
+    assert not [path for path in parts.rglob("*") if path.is_file()]
 
 
 @pytest.mark.full
