@@ -1,5 +1,6 @@
 """The SQL of the warehouse: the DDL derived from `model.py`, and the files of `sql/`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sf_transactions.model import LOADED_BESIDE, SCHEMA, TABLES, Table
@@ -10,6 +11,11 @@ EXTERNAL_SCHEMA = "lake"  # Redshift's schema over the Glue database
 SQL = Path(__file__).parent / "sql"
 if not SQL.is_dir():  # a checkout: the wheel carries sql/ inside the package
     SQL = Path(__file__).parent.parent / "sql"
+
+
+def listed(fiscal_years: Iterable[int]) -> str:
+    """Fiscal years as the list of an IN."""
+    return ", ".join(str(int(year)) for year in fiscal_years)
 
 
 def quoted(name: str) -> str:

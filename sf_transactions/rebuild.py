@@ -7,7 +7,7 @@ import dagster as dg
 
 from sf_transactions import checks
 from sf_transactions.model import STAR, TABLES, TRANSACTION
-from sf_transactions.resources import loaded_objects, loading
+from sf_transactions.resources import comparisons, loaded_objects, loading
 from sf_transactions.resources.loaded_objects import Part
 from sf_transactions.resources.storage import Storage, StorageError
 from sf_transactions.resources.warehouse import Warehouse, commit
@@ -34,10 +34,10 @@ def rebuild(context: dg.OpExecutionContext, storage: Storage, warehouse: Warehou
         loading.empty(connection)
         for name, copied in loading.write(connection, load).items():
             context.log.info("%s: %d rows copied", name, copied)
-        found = loading.totals(connection, load.fiscal_years)
+        found = comparisons.totals(connection, load.fiscal_years)
         differences = checks.differences(expected, found, ("s3", "warehouse"))
-        doubled = [table.qualified for table in STAR if loading.duplicated_ids(connection, table) is not None]
-        lost = [name for name, rows in loading.dangling_ids(connection).items() if rows]
+        doubled = [table.qualified for table in STAR if comparisons.duplicated_ids(connection, table) is not None]
+        lost = [name for name, rows in comparisons.dangling_ids(connection).items() if rows]
         if differences is not None or doubled or lost:
             connection.rollback()
             told = [] if differences is None else differences.to_dict("records")

@@ -12,7 +12,6 @@ from sf_transactions.model import CODE_CROSSWALK, CODE_MAPPING, CODED_DIMENSIONS
 from sf_transactions.once import once
 from sf_transactions.resources import loaded, made
 from sf_transactions.resources.home import Home, replacing
-from sf_transactions.resources.loading import rows_loaded
 from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.codes import code_mapping
@@ -81,7 +80,7 @@ def _table_asset(
 
             frame = make({dimension: pd.read_parquet(path) for dimension, path in sources.items()})
             if beside:
-                frame = pd.concat([frame, not_in(frame, rows_loaded(warehouse, table), table)], ignore_index=True)
+                frame = pd.concat([frame, not_in(frame, loaded.rows_of(warehouse, table), table)], ignore_index=True)
             failures = schemas.failures(frame, schemas.table_schema(table))
             yield from checks.settle(checks.result(key, "schema", failures, of=len(frame)))
             with replacing(file) as incoming:

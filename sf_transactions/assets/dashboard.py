@@ -13,7 +13,7 @@ from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.ddl import views
-from sf_transactions.resources import loaded, loading, made
+from sf_transactions.resources import comparisons, loaded, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.warehouse import Warehouse
 from sf_transactions.transform.amounts import ControlTotal, Totals, dollars
@@ -121,7 +121,7 @@ def _noted(home: Home) -> Totals:
 
 
 def _compare(connection: "redshift_connector.Connection", totals: Totals) -> dg.AssetCheckResult:
-    expected = loading.totals(connection)
+    expected = comparisons.totals(connection)
     failing = checks.differences(expected, totals, ("warehouse", "dashboard"))
     return checks.result(DASHBOARD, "control_totals", failing, of=len(expected))
 

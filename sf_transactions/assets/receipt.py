@@ -14,7 +14,7 @@ from sf_transactions.assets.report import report_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.ddl import views
 from sf_transactions.model import FINANCE, LOAD_RECEIPT, SCHEMA, SIDES, STAR, TRANSACTION
-from sf_transactions.resources import loading, made
+from sf_transactions.resources import comparisons, loading, made
 from sf_transactions.resources.home import Home, HomeError, read_json, write_json
 from sf_transactions.resources.parts import read_part
 from sf_transactions.resources.storage import Storage
@@ -74,8 +74,8 @@ def load_receipt(
             "star": _counted(
                 home, years, lambda year: home.star(TRANSACTION.name, year), lambda year: _star(home, year)
             ),
-            "warehouse": loading.totals(connection, list(map(int, years))),
-            "views": loading.totals_of(connection, _of_view(years)),
+            "warehouse": comparisons.totals(connection, list(map(int, years))),
+            "views": comparisons.totals_of(connection, _of_view(years)),
         }
         receipt = lines(totals, _stored(home, storage))
         loading.write_receipt(connection, run_id, load_id, [line.row() for line in receipt])

@@ -20,7 +20,7 @@ from sf_transactions.model import (
     Table,
 )
 from sf_transactions.once import once
-from sf_transactions.resources import loaded, loading, made
+from sf_transactions.resources import comparisons, loaded, loading, made
 from sf_transactions.resources.home import Home, HomeError
 from sf_transactions.resources.raw_files import source_of
 from sf_transactions.resources.storage import Storage
@@ -143,7 +143,7 @@ def _written(
     else:
         for name, copied in loading.write(connection, load).items():
             context.log.info("%s: %d rows copied", name, copied)
-    counts, totals = loading.counts(connection), loading.totals(connection, load.fiscal_years)
+    counts, totals = comparisons.counts(connection), comparisons.totals(connection, load.fiscal_years)
     known = repr((load.fiscal_years, expected, totals))
     of = made.makings(loaded.compared(connection), known, *map(create_view, views()))
 
@@ -192,18 +192,18 @@ def _compare(connection, expected, totals, counts: Mapping[Table, int]) -> Itera
     fact = redshift_key(TRANSACTION)
     differing = checks.differences(expected, totals, ("star", "warehouse"))
     yield checks.result(fact, "control_totals", differing, of=len(expected))
-    lacking = [(dimension, rows) for dimension, rows in loading.dangling_ids(connection).items() if rows]
+    lacking = [(dimension, rows) for dimension, rows in comparisons.dangling_ids(connection).items() if rows]
     dangling = checks.failing(["dimension", "rows"], lacking)
     if dangling is not None:
         dangling.attrs["rows"] = int(dangling["rows"].sum())
     yield checks.result(fact, "dimensions_found", dangling, of=counts[TRANSACTION])
     for table in UNIQUE:
-        duplicated = loading.duplicated_ids(connection, table)
+        duplicated = comparisons.duplicated_ids(connection, table)
         yield checks.result(redshift_key(table), _unique(table), duplicated, of=counts[table])
-    lost = loading.without_published_codes(connection)
+    lost = comparisons.without_published_codes(connection)
     yield checks.result(REDSHIFT_CODES, "published_codes_found", lost, of=counts[TRANSACTION])
     for dimension in CODED_DIMENSIONS:
-        several = loading.names_with_several_codes(connection, dimension)
+        several = comparisons.names_with_several_codes(connection, dimension)
         yield checks.result(redshift_key(dimension.table), "many_to_one", several, of=counts[dimension.table])
 
 

@@ -12,7 +12,7 @@ from sf_transactions.assets.redshift import redshift_key
 from sf_transactions.automation import BY_FISCAL_YEAR
 from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.views import first_rows, picture, years_shown
-from sf_transactions.ddl import comment, read, views
+from sf_transactions.ddl import comment, listed, read, views
 from sf_transactions.model import FINANCE, PROGRAM, SCHEMA, SIDES, STAR, TRANSACTION, TRANSFER_ADJUSTMENTS, TYPE
 from sf_transactions.resources import loaded, made
 from sf_transactions.resources.home import Home, replacing
@@ -132,8 +132,8 @@ def _proved(home: Home, view: str, held: loaded.Held) -> dict[int, int]:
 def _where(held: loaded.Held, proved: Collection[int]) -> str:
     """The condition for the fiscal years that are to be compared. Where that is all of them, also those that only a
     view has."""
-    years = ", ".join(str(year) for year in held.years if year not in proved)
-    return f"where fiscal_year in ({years or 'null'})" if proved else ""
+    years = [year for year in held.years if year not in proved]
+    return f"where fiscal_year in ({listed(years) or 'null'})" if proved else ""
 
 
 def _columns(connection: "redshift_connector.Connection") -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ from sf_transactions.model import (
     Table,
 )
 from sf_transactions.once import once
-from sf_transactions.resources import loaded, loading, made
+from sf_transactions.resources import loaded, made
 from sf_transactions.resources.home import Home, read_json, replacing
 from sf_transactions.resources.parts import write_part
 from sf_transactions.resources.warehouse import Warehouse
@@ -107,7 +107,7 @@ def _from_codes(
 
     evidence = pd.read_parquet(evidence_file)
     frame = dimension_table(evidence, pd.read_parquet(mapping_file), dimension)
-    frame = with_vanished(frame, loading.rows_loaded(warehouse, dimension.table), dimension)
+    frame = with_vanished(frame, loaded.rows_of(warehouse, dimension.table), dimension)
     several = schemas.failures(frame, schemas.one_code_schema(dimension))
     many_to_one = checks.result(star_key(dimension.table), "many_to_one", several, of=len(frame))
     yield from checks.settle(many_to_one, _schema(dimension.table, frame))

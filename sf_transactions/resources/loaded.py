@@ -75,7 +75,7 @@ def held(connection: "redshift_connector.Connection") -> Held:
 def compared(connection: "redshift_connector.Connection") -> str:
     """A hash of all that is compared after a load: of tables with a row a transaction the rows and the sums of all that
     can be added up, by fiscal year, of the dimensions every value; and of the views as they are defined there. Dollars
-    by side are for `loading.totals` to tell."""
+    by side are for `comparisons.totals` to tell."""
     sums = [rows(connection, _sums(table))[1] for table in (TRANSACTION, TRANSACTION_PUBLISHED, PUBLISHED_CODES)]
     return hashlib.sha256(repr((sums, _digests(connection), _views(connection))).encode()).hexdigest()
 
@@ -117,6 +117,14 @@ def members(connection: "redshift_connector.Connection") -> "dict[str, pd.DataFr
         frames[dimension.name] = pd.DataFrame(rows(connection, statement)[1], columns=names, dtype=object)
         frames[dimension.name] = frames[dimension.name].astype({key: "int64"})
     return frames
+
+
+def rows_of(warehouse: Warehouse, table: Table) -> "pd.DataFrame":
+    """Every row that a table holds in the warehouse, by its key. Raises WarehouseError."""
+    columns = ", ".join(map(quoted, table.column_names))
+    return warehouse.query(
+        f"select {columns} from {table.qualified} order by {', '.join(map(quoted, table.primary_key))}"
+    )
 
 
 def fingerprints(connection: "redshift_connector.Connection") -> dict[int, tuple[int, str, int]]:

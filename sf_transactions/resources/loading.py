@@ -4,14 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sf_transactions.ddl import create_view, drop_view, quoted, schema_statements, views
+from sf_transactions.ddl import create_view, drop_view, listed, quoted, schema_statements, views
 from sf_transactions.model import (
-    DIMENSIONS,
     EVIDENCE,
-    FINANCE,
     LOAD,
     LOAD_RECEIPT,
     LOADED_BESIDE,
@@ -19,20 +16,15 @@ from sf_transactions.model import (
     PUBLISHED_CODES,
     SCHEMA,
     TABLES,
-    TRANSACTION,
     TRANSACTION_PUBLISHED,
-    Dimension,
     Table,
-    code_column,
 )
 from sf_transactions.resources import load_errors
 from sf_transactions.resources.home import Home, read_json
 from sf_transactions.resources.storage import Storage
-from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, execute, rows, value
-from sf_transactions.transform.amounts import ControlTotal, Totals
+from sf_transactions.resources.warehouse import WarehouseError, commit, execute, rows, value
 
 if TYPE_CHECKING:
-    import pandas as pd
     import redshift_connector
 
 OTHER_COLUMNS = "42P16"  # CREATE OR REPLACE VIEW of a view that has other columns
@@ -195,7 +187,7 @@ def _replace_table(connection: "redshift_connector.Connection", table: Table, lo
 
 
 def _replace_publication(connection: "redshift_connector.Connection", load: Load) -> None:
-    execute(connection, f"DELETE FROM {PUBLICATION.qualified} WHERE fiscal_year IN ({_listed(load.fiscal_years)})")
+    execute(connection, f"DELETE FROM {PUBLICATION.qualified} WHERE fiscal_year IN ({listed(load.fiscal_years)})")
     if load.data_as_of:
         columns = ", ".join(PUBLICATION.column_names)
         rows = ", ".join(["(%s, CAST(%s AS TIMESTAMP))"] * len(load.data_as_of))
@@ -213,17 +205,6 @@ def remove_unused_codes(connection: "redshift_connector.Connection") -> None:
     )
 
 
-def without_published_codes(connection: "redshift_connector.Connection") -> "pd.DataFrame | None":
-    """The transactions that do not find the codes under which they were published, as `_failing` tells them."""
-    (id,), (key,) = TRANSACTION.primary_key, PUBLISHED_CODES.primary_key
-    return _failing(
-        connection,
-        f"select t.{id}, t.fiscal_year, p.{key} from {TRANSACTION.qualified} t"
-        f" left join {TRANSACTION_PUBLISHED.qualified} p on p.{id} = t.{id} and p.fiscal_year = t.fiscal_year"
-        f" left join {PUBLISHED_CODES.qualified} c on c.{key} = p.{key} where c.{key} is null",
-    )
-
-
 def copy_statement(target: str, table: Table, load: Load) -> str:
     columns = ", ".join(map(quoted, table.column_names))
     return (
@@ -238,7 +219,7 @@ def _exchange(table: Table, staging: str, fiscal_years: Sequence[int]) -> tuple[
     insert = f"INSERT INTO {table.qualified} ({columns}) SELECT {columns} FROM {staging}"
     same = " AND ".join(f"{table.qualified}.{quoted(key)} = {staging}.{quoted(key)}" for key in table.primary_key)
     if table.replaces == "fiscal_years":
-        years = f"WHERE fiscal_year IN ({_listed(fiscal_years)})"
+        years = f"WHERE fiscal_year IN ({listed(fiscal_years)})"
         return f"DELETE FROM {table.qualified} {years}", f"{insert} {years}"
     if table.replaces == "keys":  # what the load does not have stays
         return f"DELETE FROM {table.qualified} USING {staging} WHERE {same}", insert
@@ -255,7 +236,7 @@ def _refuse_stale(connection: "redshift_connector.Connection", table: Table, sta
     The file holds the evidence of all loaded years: a load of other years that came in between has changed it.
     """
     columns = ", ".join(map(quoted, table.column_names))
-    other = f"WHERE fiscal_year NOT IN ({_listed(load.fiscal_years)})"
+    other = f"WHERE fiscal_year NOT IN ({listed(load.fiscal_years)})"
     stand, carried = (f"SELECT {columns} FROM {name} {other}" for name in (table.qualified, staging))
     differ = value(
         connection, f"select count(*) from (({stand} EXCEPT {carried}) UNION ALL ({carried} EXCEPT {stand})) as d"
@@ -267,96 +248,8 @@ def _refuse_stale(connection: "redshift_connector.Connection", table: Table, sta
         )
 
 
-def _listed(fiscal_years: Sequence[int]) -> str:
-    return ", ".join(str(int(year)) for year in fiscal_years)
-
-
 def analyze(connection: "redshift_connector.Connection") -> None:
     """Renews the statistics that the planner goes by."""
     for table in TABLES:
         execute(connection, f"ANALYZE {table.qualified}")
     commit(connection)
-
-
-def counts(connection: "redshift_connector.Connection") -> dict[Table, int]:
-    """The rows of each table."""
-    each = (f"select '{table.name}' as table_name, count(*) as row_count from {table.qualified}" for table in TABLES)
-    found = dict(rows(connection, " union all ".join(each))[1])
-    return {table: int(found[table.name]) for table in TABLES}
-
-
-def totals(connection: "redshift_connector.Connection", fiscal_years: Sequence[int] | None = None) -> Totals:
-    """Rows and dollars of the fact, of these fiscal years or of all."""
-    where = f" where fiscal_year in ({_listed(fiscal_years)})" if fiscal_years else ""
-    by_id = (
-        f"select fiscal_year, finance_id, count(*) as row_count, sum(amount) as amount from {TRANSACTION.qualified}"
-        f"{where} group by 1, 2"
-    )
-    return totals_of(
-        connection,
-        f"select t.fiscal_year, f.revenue_or_spending, sum(t.row_count) as row_count, sum(t.amount) as amount"
-        f" from ({by_id}) as t join {FINANCE.table.qualified} f on f.finance_id = t.finance_id"
-        " group by 1, 2 order by 1, 2",
-    )
-
-
-def totals_of(connection: "redshift_connector.Connection", statement: str) -> Totals:
-    """The totals that a query gives as fiscal_year, revenue_or_spending, row_count and amount."""
-    return {
-        (str(fiscal_year), side): ControlTotal(int(row_count), Decimal(amount))
-        for fiscal_year, side, row_count, amount in rows(connection, statement)[1]
-    }
-
-
-def duplicated_ids(connection: "redshift_connector.Connection", table: Table) -> "pd.DataFrame | None":
-    """The ids that more than one row has, as `_failing` tells them; Redshift does not enforce keys."""
-    (key,) = table.primary_key
-    return _failing(
-        connection, f"select {key}, count(*) as row_count from {table.qualified} group by {key} having count(*) > 1"
-    )
-
-
-def dangling_ids(connection: "redshift_connector.Connection") -> dict[str, int]:
-    """For each dimension, the number of fact rows whose id it lacks."""
-    each = (
-        f"select '{dimension.name}' as dimension, count(*) as row_count from {TRANSACTION.qualified} t"
-        f" left join {dimension.table.qualified} d on d.{dimension.id_column} = t.{dimension.id_column}"
-        f" where d.{dimension.id_column} is null"
-        for dimension in DIMENSIONS
-    )
-    return {name: int(lacking) for name, lacking in rows(connection, " union all ".join(each))[1]}
-
-
-def names_with_several_codes(
-    connection: "redshift_connector.Connection", dimension: Dimension
-) -> "pd.DataFrame | None":
-    """The names that carry more than one code within their parents, as `_failing` tells them."""
-    levels = []
-    for level in dimension.levels:
-        path = ", ".join(quoted(name) for name in (*dimension.parents(level), level))
-        codes = f"count(distinct {code_column(level)})"
-        levels.append(
-            f"select '{level}' as level, {quoted(level)} as name, {codes} as codes"
-            f" from {dimension.table.qualified} group by {path} having {codes} > 1"
-        )
-    return _failing(connection, " union all ".join(levels))
-
-
-def _failing(connection: "redshift_connector.Connection", statement: str) -> "pd.DataFrame | None":
-    """The first 20 rows of an answer that should have none, or None; `attrs["rows"]` says how many there are."""
-    names, answer = rows(connection, f"select f.*, count(*) over () as rows_in_all from ({statement}) as f limit 20")
-    if not answer:
-        return None
-    import pandas as pd
-
-    found = pd.DataFrame(answer, columns=names, dtype=object)
-    found.attrs["rows"] = int(found.pop("rows_in_all").iloc[0])
-    return found
-
-
-def rows_loaded(warehouse: Warehouse, table: Table) -> "pd.DataFrame":
-    """Every row that a table holds in the warehouse, by its key. Raises WarehouseError."""
-    columns = ", ".join(map(quoted, table.column_names))
-    return warehouse.query(
-        f"select {columns} from {table.qualified} order by {', '.join(map(quoted, table.primary_key))}"
-    )

@@ -21,7 +21,7 @@ import pytest
 from sf_transactions.ddl import quoted
 from sf_transactions.local.portal import Portal
 from sf_transactions.model import LOAD, LOADED_BESIDE, PUBLICATION, TABLES
-from sf_transactions.resources import loading
+from sf_transactions.resources import comparisons, loading
 from sf_transactions.resources.storage import Storage
 from sf_transactions.resources.warehouse import Warehouse, WarehouseError, commit, fetch
 from sf_transactions.settings import Settings
@@ -107,7 +107,7 @@ def attempt(warehouse: Warehouse, load: loading.Load) -> None:
         loading.make_schema(connection)
         stands = loading.begin(connection, load)
         loading.write(connection, load, stands)
-        loading.totals(connection, load.fiscal_years)
+        comparisons.totals(connection, load.fiscal_years)
         commit(connection)
 
 
