@@ -74,28 +74,34 @@ SENT: dict[dg.AssetKey, tuple[Sequence[Table], list[dg.AssetKey]]] = {
     backfill_policy=BY_FISCAL_YEAR["backfill_policy"],
 )
 def s3_objects(context: dg.AssetExecutionContext, home: Home, transfer: Transfer, storage: Storage) -> Iterator:
-    """Sends the files of the selected assets over one SFTP session, which is opened for the first that is not there."""
+    """Sends the files of the selected assets over one SFTP session, opened for the first that is not there; manifests
+    when all is there that they name."""
     wanted = {key: tables for key, (tables, _) in SENT.items() if key in context.selected_asset_keys}
-    listed = storage.in_folders([MANIFESTS, *(table.name for tables in wanted.values() for table in tables)])
+    files = {table: _files(home, storage, table, context.partition_keys) for of in wanted.values() for table in of}
+    listed = storage.in_folders([MANIFESTS, *(table.name for table in files)])
+    verified = {key: told for table in files for key, told in _verified(home, table).items()}
     with contextlib.ExitStack() as stack:
         session = functools.cache(lambda: stack.enter_context(transfer.connect()))
-        for key, tables in wanted.items():
-            sent, objects, listing = 0, [], ""
-            for each in tables:
-                receipt, sent_of_it = _stored(home, each, context.partition_keys, session, storage, listed)
-                sent += sent_of_it
-                objects += receipt["objects"]
-                listing = receipt["manifest"]
-            yield from checks.settle(checks.result(key, "objects_verified", objects=len(objects)))
-            yield dg.MaterializeResult(
-                asset_key=key,
-                metadata={
-                    "objects": len(objects),
-                    "objects_sent": sent,
-                    "bytes": sum(entry["bytes"] for entry in objects),
-                    "dagster/uri": listing,
-                },
-            )
+        etags: dict[str, str] = {}
+        sent: set[str] = set()
+        for each in ([part for of in files.values() for part in of.parts], [of.manifest for of in files.values()]):
+            found, missing = _send_missing(each, listed, verified, session, storage)
+            etags |= found
+            sent |= missing
+    for key, tables in wanted.items():
+        for table in tables:
+            _write_receipt(home, storage, table, context.partition_keys, files[table], etags)
+        parts = [part for table in tables for part in files[table].parts]
+        yield from checks.settle(checks.result(key, "objects_verified", objects=len(parts)))
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "objects": len(parts),
+                "objects_sent": sum(part.key in sent for part in parts),
+                "bytes": sum(part.bytes for part in parts),
+                "dagster/uri": storage.url(files[tables[-1]].manifest.key),
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -129,43 +135,36 @@ def _manifest(name: str, entries: Sequence[Mapping[str, Any]]) -> _Part:
     return _Part(content, None, f"{MANIFESTS}/{name}/load_id={digest[:16]}.json", len(content), digest)
 
 
-def _stored(
-    home: Home,
-    table: Table,
-    years: Sequence[str],
-    session: Callable[[], Sftp],
-    storage: Storage,
-    listed: Mapping[str, Listed],
-) -> tuple[dict[str, Any], int]:
-    """Sends the files of a table that S3 does not hold, and its manifest last, and leaves the receipt from which the
-    warehouse loads. Returns the receipt, and how many files were sent. `listed` is what S3 held before."""
-    receipt = home.receipt(table.name)
-    verified = read_json(receipt, "s3/*").get("verified", {}) if receipt.exists() else {}
+@dataclass(frozen=True)
+class _Files:
+    """What is to stand in S3 of a table: its files, and the manifest that lists them."""
+
+    parts: Sequence[_Part]
+    manifest: _Part
+
+
+def _files(home: Home, storage: Storage, table: Table, years: Sequence[str]) -> _Files:
     parts = [_part(home.star(table.name, year), table.name, year) for year in (years if table.part_a_year else [None])]
-    manifest = _manifest(table.name, [part.entry(storage) for part in parts])
-    etags, sent = _send_missing(parts, listed, verified, session, storage)
-    of_manifest, _ = _send_missing([manifest], listed, verified, session, storage)
-    told = {
-        "manifest": storage.url(manifest.key),
-        "fiscal_years": list(years),
-        "objects": [part.entry(storage) for part in parts],
-        "verified": {part.key: [part.sha256, (etags | of_manifest)[part.key]] for part in (*parts, manifest)},
-    }
-    write_json(receipt, told)
-    return told, sent
+    return _Files(parts, _manifest(table.name, [part.entry(storage) for part in parts]))
+
+
+def _verified(home: Home, table: Table) -> dict[str, list[str]]:
+    """What was read back of a table's objects before: by key the SHA-256 and the ETag."""
+    receipt = home.receipt(table.name)
+    return read_json(receipt, "s3/*").get("verified", {}) if receipt.exists() else {}
 
 
 def _send_missing(
-    parts: Sequence[_Part],
+    files: Sequence[_Part],
     listed: Mapping[str, Listed],
     verified: Mapping[str, Sequence[str]],
     session: Callable[[], Sftp],
     storage: Storage,
-) -> tuple[dict[str, str], int]:
-    """Sends those of the parts that S3 does not hold, and reads them back. Returns the ETags by key, and how many were
-    sent."""
-    etags = storage.standing(listed, [(part.key, part.bytes, part.sha256) for part in parts], verified)
-    missing = [part for part in parts if part.key not in etags]
+) -> tuple[dict[str, str], set[str]]:
+    """Sends those of the files that S3 does not hold, some at a time, and reads them back. Returns the ETags by key,
+    and the keys of what was sent. `listed` is what S3 held before."""
+    etags = storage.standing(listed, [(each.key, each.bytes, each.sha256) for each in files], verified)
+    missing = [each for each in files if each.key not in etags]
     if missing:
         sftp = session()
 
@@ -175,7 +174,20 @@ def _send_missing(
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             etags |= zip((part.key for part in missing), pool.map(send, missing), strict=True)
-    return etags, len(missing)
+    return etags, {part.key for part in missing}
+
+
+def _write_receipt(
+    home: Home, storage: Storage, table: Table, years: Sequence[str], files: _Files, etags: Mapping[str, str]
+) -> None:
+    """Leaves what the warehouse loads a table from."""
+    told = {
+        "manifest": storage.url(files.manifest.key),
+        "fiscal_years": list(years),
+        "objects": [part.entry(storage) for part in files.parts],
+        "verified": {part.key: [part.sha256, etags[part.key]] for part in (*files.parts, files.manifest)},
+    }
+    write_json(home.receipt(table.name), told)
 
 
 @dg.asset(
