@@ -143,9 +143,18 @@ def _fitted(values: "pa.ChunkedArray", column: Target, how: Format) -> "pa.Chunk
         values = pc.utf8_trim(values, " ")
         if pc.min(pc.binary_length(values)).as_py() == 0:
             values = _without(r"\A\z", values)
-        if not pc.all(pc.match_substring_regex(values, rf"\A(?:{pattern(column)})\z"), min_count=0).as_py():
+        if not _matches(values, column):
             return None
     return None if values.null_count and not column.nullable else values
+
+
+def _matches(values: "pa.ChunkedArray", column: Target) -> bool:
+    """Whether all values look as they must. Of most numbers that is told by their being digits, ten times as fast."""
+    import pyarrow.compute as pc
+
+    if column.type in _INTEGERS and pc.all(pc.ascii_is_decimal(values), min_count=0).as_py():
+        return True
+    return pc.all(pc.match_substring_regex(values, rf"\A(?:{pattern(column)})\z"), min_count=0).as_py()
 
 
 def _without(pattern: str, values: "pa.ChunkedArray") -> "pa.ChunkedArray":
