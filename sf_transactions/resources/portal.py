@@ -4,7 +4,7 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -106,18 +106,23 @@ class Portal(dg.ConfigurableResource):
         query = Query(TOTALS_LIMIT, select=f"{by},count(*) AS n,sum(amount) AS total", group=by)
         return self._client.query(query, "the control totals", lambda answer: _totals(answer.rows()))
 
-    def signals(self, forms: Sequence[Sequence[str]] = SIGNALS) -> dict[str, dict[str, str]] | None:
+    def signals(
+        self, forms: Sequence[Sequence[str]] = SIGNALS, fiscal_years: Collection[str] = ()
+    ) -> dict[str, dict[str, str]] | None:
         """Of each fiscal year and column of names or codes, how many there are, the first and the last in the alphabet:
         sums do not show relabelling.
 
         A portal that has no first and last of texts gives the numbers alone, one that does not count what is distinct
-        None: the sweep finds what they would have told. `forms` are the questions to try.
+        None: the sweep finds what they would have told. `forms` are the questions to try; an answer that lacks one of
+        the `fiscal_years` is asked for again.
         """
         for form in forms:
             select = ",".join(template.format(name) for name in LABELS for template in form)
             query = Query(TOTALS_LIMIT, select=f"fiscal_year,{select}", group="fiscal_year")
             try:
-                return self._client.query(query, "the names and codes", lambda answer: _signals(answer.rows()))
+                return self._client.query(
+                    query, "the names and codes", lambda answer: _signals(answer.rows(), fiscal_years)
+                )
             except PortalError as error:
                 self._log.warning("%s", error)
         self._log.warning("years in which names or codes alone changed are found by the sweep")
@@ -315,10 +320,13 @@ def _totals(rows: "list[dict[str, Any]]") -> dict[tuple[str, str], ControlTotal]
     return totals
 
 
-def _signals(rows: "list[dict[str, Any]]") -> dict[str, dict[str, str]]:
+def _signals(rows: "list[dict[str, Any]]", fiscal_years: Collection[str]) -> dict[str, dict[str, str]]:
     if rows and not {"fiscal_year", *(f"n_{name}" for name in LABELS)} <= rows[0].keys():
         raise Garbled(f"no counts in the columns {', '.join(rows[0])}"[:300])
-    return {str(row.pop("fiscal_year")): {name: str(value) for name, value in row.items()} for row in rows}
+    signals = {str(row.pop("fiscal_year")): {name: str(value) for name, value in row.items()} for row in rows}
+    if missing := sorted(set(fiscal_years) - signals.keys()):
+        raise Garbled(f"no counts of the fiscal years {', '.join(missing)}"[:300])
+    return signals
 
 
 def _quoted(text: str) -> str:

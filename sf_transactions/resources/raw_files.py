@@ -65,7 +65,8 @@ class Source:
 
 def says(portal: Portal, home: Home) -> tuple[dict[tuple[str, str], ControlTotal], dict[str, Published]]:
     """What the portal counts: by fiscal year and side, and the fingerprint of each fiscal year. Two requests."""
-    totals, signals = portal.control_totals(), portal.signals(_forms(home))
+    totals = portal.control_totals()
+    signals = portal.signals(_forms(home), {str(year) for year, _ in totals})
     by_year: dict[str, dict[str, ControlTotal]] = {}
     for (year, side), total in totals.items():
         by_year.setdefault(year, {})[side] = total
