@@ -224,6 +224,7 @@ def test_codes_keep_their_zeros_and_a_name_carries_the_code_of_its_latest_year(s
     ) == [("02",)]
 
 
+@pytest.mark.full
 def test_an_old_year_loaded_alone_never_puts_an_old_code_over_a_new_one(standing, portal, tmp_path):
     both = portal({"fiscal_year": "2017", "character_code": "001"}, {"fiscal_year": "2019"})
     assert standing.run(both.url, *YEARS).success

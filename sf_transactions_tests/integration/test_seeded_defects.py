@@ -17,6 +17,8 @@ from sf_transactions.transform.keys import row_keys
 from sf_transactions_tests.integration.pipeline import Pipeline, Run, pipeline
 from sf_transactions_tests.rows import published
 
+pytestmark = pytest.mark.full
+
 YEARS = (2018, 2019)
 WITHOUT_WAREHOUSE = "group:raw or group:codes or group:star"
 SAMPLE = [row for row in generate(9_000).to_pylist() if row["fiscal_year"] in map(str, YEARS)]
@@ -170,14 +172,7 @@ def seeded(good: Pipeline, defect: Defect) -> Run:
         return good.run(url, *YEARS, select=WITHOUT_WAREHOUSE)
 
 
-# A newcomer's tests have one of each kind; the rest is in the full matrix.
-FEW = ("second code of a department", "a lost zero", "an unknown side")
-
-
-@pytest.mark.parametrize(
-    "defect",
-    [pytest.param(each, id=each.name, marks=[] if each.name in FEW else pytest.mark.full) for each in DEFECTS],
-)
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_a_seeded_defect_is_caught_by_the_check_that_names_it(good, defect):
     run = seeded(good, defect)
     assert run.checks[defect.check] is False
@@ -195,7 +190,6 @@ def test_a_seeded_defect_is_caught_by_the_check_that_names_it(good, defect):
         assert all(blocking.values()), blocking
 
 
-@pytest.mark.full
 def test_an_override_that_is_stale_or_contradicts_another_is_told_by_its_line(good, tmp_path, monkeypatch):
     overrides = tmp_path / "overrides.csv"
     monkeypatch.setattr(codes, "OVERRIDES", overrides)
@@ -212,7 +206,6 @@ def test_an_override_that_is_stale_or_contradicts_another_is_told_by_its_line(go
     assert any("overrides.csv, line 3, problem contradicts line 2" in error for error in run.errors)
 
 
-@pytest.mark.full
 def test_an_id_that_dangles_stops_before_the_fact_is_made(good):
     with serving(SAMPLE) as url:
         assert good.run(url, *YEARS, select=WITHOUT_WAREHOUSE).success
@@ -226,7 +219,6 @@ def test_an_id_that_dangles_stops_before_the_fact_is_made(good):
     assert "program_id" in "".join(run.errors)
 
 
-@pytest.mark.full
 def test_ids_that_two_fiscal_years_share_stop_the_run_before_any_file_is_put_in_place(good, monkeypatch):
     row, other = SAMPLE[0], str(sum(YEARS) - int(SAMPLE[0]["fiscal_year"]))
     parts = good.settings.home / "star" / "transaction"
@@ -241,7 +233,6 @@ def test_ids_that_two_fiscal_years_share_stop_the_run_before_any_file_is_put_in_
     assert not [path for path in parts.rglob("*") if path.is_file()]
 
 
-@pytest.mark.full
 def test_ids_that_are_there_twice_are_all_counted_and_told_before_anything_is_committed(good):
     with serving(SAMPLE) as url:
         assert good.run(url, *YEARS, select=WITHOUT_WAREHOUSE).success
