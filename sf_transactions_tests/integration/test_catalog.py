@@ -16,6 +16,8 @@ from sf_transactions.settings import Settings
 from sf_transactions_tests.integration.pipeline import pipeline
 from sf_transactions_tests.rows import published
 
+pytestmark = pytest.mark.full
+
 YEARS = (2017, 2019)
 ROWS = [{"fiscal_year": str(year), "amount": f"{year}.10"} for year in range(2017, 2020) for _ in range(3)]
 VANISHING = {"fiscal_year": "2018", "fund_category": "Grants", "fund_category_code": "9"}
@@ -77,7 +79,6 @@ def unloaded(loaded, tables) -> dict[str, bytes]:
     return found
 
 
-@pytest.mark.full
 def test_a_rebuild_after_everything_was_dropped_unloads_byte_for_byte_the_same(loaded, portal):
     """All data is in S3; the log of runs is not: `load` tells of the rebuild alone, and `load_receipt` of no run."""
     assert loaded.run(portal.url, *YEARS).success
@@ -104,7 +105,6 @@ def test_a_rebuild_that_fails_leaves_the_warehouse_as_it_was(loaded, portal):
         s3.put_object(Bucket=bucket, Key=key, Body=content)
 
 
-@pytest.mark.full
 def test_a_load_deletes_the_objects_that_it_supersedes_and_no_others(loaded, portal):
     s3, bucket = boto3.client("s3"), loaded.settings.s3_bucket
     s3.put_object(
@@ -126,7 +126,6 @@ def test_a_load_deletes_the_objects_that_it_supersedes_and_no_others(loaded, por
     assert job(loaded, "rebuild_warehouse").success
 
 
-@pytest.mark.full
 def test_nothing_is_deleted_when_the_load_fails(loaded, portal, monkeypatch):
     before = keys(loaded)
     portal.republish(published(*ROWS, {"fiscal_year": "2018", "amount": "2"}))
@@ -175,7 +174,6 @@ def test_glue_has_a_table_for_every_kind_of_file_with_comments_partitions_and_ro
     assert again.materialized["catalog/glue"]["changed"] == 0
 
 
-@pytest.mark.full
 def test_a_machine_without_files_takes_from_s3_what_is_still_published_and_fetches_the_rest(loaded, portal, tmp_path):
     portal.republish(published(*ROWS))
     assert loaded.run(portal.url, *YEARS).success
@@ -193,7 +191,6 @@ def test_a_machine_without_files_takes_from_s3_what_is_still_published_and_fetch
         }
 
 
-@pytest.mark.full
 def test_what_s3_does_not_give_the_portal_does(loaded, portal, tmp_path):
     fresh = loaded.fresh_home(tmp_path / "home")
     run = fresh.run(portal.url, *YEARS, select="group:raw", s3_bucket="bucket-of-nobody")
@@ -202,7 +199,6 @@ def test_what_s3_does_not_give_the_portal_does(loaded, portal, tmp_path):
     assert len(run.materialized["raw/transactions"]["fetched"]) == 3
 
 
-@pytest.mark.full
 def test_the_catalog_tells_the_statement_by_which_redshift_reads_it(loaded, portal):
     run = loaded.run(portal.url, *YEARS)
     statement = external_schema(loaded.settings.glue_database)
@@ -210,7 +206,6 @@ def test_the_catalog_tells_the_statement_by_which_redshift_reads_it(loaded, port
     assert f"DATABASE '{loaded.settings.glue_database}'" in statement
 
 
-@pytest.mark.full
 def test_the_watermark_moves_with_what_was_published(loaded, portal):
     def watermark() -> dict[str, str]:
         table = boto3.client("glue").get_table(DatabaseName=loaded.settings.glue_database, Name="raw")["Table"]
