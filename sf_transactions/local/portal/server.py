@@ -16,11 +16,13 @@ from sf_transactions.local.portal.faults import Fault
 from sf_transactions.model import DATASET_ID, DESCRIPTIONS, PUBLISHED
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 TOKENS = frozenset({"synthetic-sample-token"})
 PUBLISHED_AT = 1_789_986_154  # 2026-09-21T10:22:34Z
 TYPES = {column.name: column.type for column in PUBLISHED}
+FEW = 1 << 16  # texts of a column
 
 
 class Portal:
@@ -50,9 +52,9 @@ class Portal:
 
         database = duckdb.connect()
         database.register("published", table)
+        kinds = _kinds_of_texts(database, [name for name in table.column_names if TYPES.get(name) != "number"])
         columns = ", ".join(
-            f'CAST("{name}" AS DECIMAL(18, 2)) AS "{name}"' if TYPES.get(name) == "number" else f'"{name}"'
-            for name in table.column_names
+            f'CAST("{name}" AS {kinds.get(name, "DECIMAL(18, 2)")}) AS "{name}"' for name in table.column_names
         )
         database.execute(
             f"CREATE TABLE dataset AS SELECT {columns}, row_number() OVER () AS {soql.ROW_ID} FROM published"
@@ -211,6 +213,22 @@ class Portal:
             table = table.slice(0, max(table.num_rows - fault.lost_rows, 0))
         text = _as_text(table)
         return (200, "text/csv; charset=utf-8", _csv(text)) if form == "csv" else (200, "application/json", _json(text))
+
+
+def _kinds_of_texts(database: "duckdb.DuckDBPyConnection", names: list[str]) -> dict[str, str]:
+    """The types of columns of texts: an enumeration in alphabetical order where there are few of them, which are found
+    and counted in a third of the time."""
+    counts = ", ".join(f'count(DISTINCT "{name}")' for name in names)
+    values = database.execute(f"SELECT {counts} FROM published").fetchone() or ()
+    kinds = dict.fromkeys(names, "VARCHAR")
+    for name, count in zip(names, values, strict=True):
+        if 0 < count <= FEW:
+            kinds[name] = f'"values of {name}"'
+            database.execute(
+                f"CREATE TYPE {kinds[name]} AS ENUM"
+                f' (SELECT DISTINCT "{name}" FROM published WHERE "{name}" IS NOT NULL ORDER BY 1)'
+            )
+    return kinds
 
 
 def _failure(code: str, message: str) -> bytes:
