@@ -1,5 +1,7 @@
 """The memory that the Redshift stand-in's database takes: a share while it writes, and never a failure for good."""
 
+import time
+
 import duckdb
 import pytest
 import redshift_connector
@@ -120,6 +122,37 @@ def test_a_query_that_was_read_in_part_gives_its_memory_back(narrow):
     ask(connection, "select count(*) from words")
     connection.rollback()
     assert limit(narrow._duckdb) == share
+    connection.close()
+
+
+def test_a_transaction_keeps_the_memory_of_its_queries_until_it_writes_or_ends(narrow):
+    connection, other = connect(narrow), connect(narrow)
+    words(connection)
+    share, database = limit(narrow._duckdb), narrow._duckdb
+    ask(connection, "select count(*) from words")
+    assert limit(database) > share
+    ask(connection, "insert into words values ('y')")
+    assert limit(database) == share
+    ask(connection, "select count(*) from words")
+    assert limit(database) > share
+    connection.commit()
+    assert limit(database) == share
+    ask(other, "select count(*) from words")
+    with pytest.raises(redshift_connector.Error):
+        ask(other, "select nothing from words")
+    assert limit(database) == share
+    other.rollback()
+    other.autocommit = True
+    ask(other, "select count(*) from words")
+    assert limit(database) == share
+    other.autocommit = False
+    ask(other, "select count(*) from words")
+    other._usock.close()  # without a word, as when a client is killed
+    other._sock.close()
+    ends = time.monotonic() + 30
+    while limit(database) != share:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
     connection.close()
 
 

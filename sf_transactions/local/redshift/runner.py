@@ -72,6 +72,7 @@ class Runner:
     def __init__(self, cursor: "duckdb.DuckDBPyConnection", login: Login, locks: Locks, memory: Memory) -> None:
         self._cursor, self._login, self._locks, self._memory = cursor, login, locks, memory
         self._cancelled = False
+        self._reading: contextlib.ExitStack | None = None  # holds the memory that a transaction has from a query on
         self.status = b"I"
         self._settings: dict[str, str] = {}
         for name, value in (
@@ -95,8 +96,18 @@ class Runner:
 
     def failed(self) -> None:
         """An error ends what a transaction can do."""
+        self._let_go()
         if self.status == b"T":
             self.status = b"E"
+
+    def end(self) -> None:
+        """The session is over."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading:
+            reading.close()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -185,6 +196,7 @@ class Runner:
         if self.status == b"I" and not self._implicit:
             return Answer(statement.tag, notices=["there is no transaction in progress"])
         self.status, self._implicit = b"I", False
+        self._let_go()
         try:
             self._cursor.execute("COMMIT")
         except BaseException:
@@ -198,6 +210,7 @@ class Runner:
         if self.status == b"I" and not self._implicit:
             return Answer(statement.tag, notices=["there is no transaction in progress"])
         self.status, self._implicit = b"I", False
+        self._let_go()
         self._rollback()
         self._locks.release(self._login.pid)
         return Answer(statement.tag)
@@ -227,6 +240,11 @@ class Runner:
 
     # Everything else
 
+    def _fit(self) -> None:
+        """Before a statement that writes."""
+        self._let_go()
+        self._memory.fit()
+
     def _run_nothing(self, statement: Statement, _: Any) -> Answer:
         return Answer(statement.tag)
 
@@ -236,6 +254,9 @@ class Runner:
         return Answer(statement.tag)
 
     def _run_query(self, statement: Statement, parameters: tuple[Any, ...]) -> Answer:
+        if self.status == b"T" and not self._reading:  # what it asks next is often in tables that are in memory by now
+            self._reading = contextlib.ExitStack()
+            self._reading.enter_context(self._memory.everything())
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._memory.everything())
             found = self._cursor.execute(statement.sql, list(parameters) or None)
@@ -243,7 +264,7 @@ class Runner:
             return Answer(statement.tag, Rows(found, stack.pop_all()), kinds)
 
     def _run_execute(self, statement: Statement, parameters: tuple[Any, ...]) -> Answer:
-        self._memory.fit()
+        self._fit()
         answer = self._cursor.execute(statement.sql, list(parameters) or None).fetchall()
         if statement.tag in ("INSERT 0", "UPDATE", "DELETE", "MERGE"):
             return Answer(f"{statement.tag} {answer[0][0] if answer else 0}")
@@ -286,7 +307,7 @@ class Runner:
     def _run_copy(self, statement: Statement, _: Any) -> Answer:
         login = self._login
         query = next(_QUERIES)
-        self._memory.fit()
+        self._fit()
         try:
             with self._at_once():
                 name, count = copy.run(self._cursor, statement.source, login.roles, login.user, login.s3)

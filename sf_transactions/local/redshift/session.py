@@ -106,6 +106,9 @@ class Session:
                     pass
         except OSError:
             log.debug("session %d: the client has gone", self.pid)
+        finally:
+            if self._runner:
+                self._runner.end()
 
     # Login
 
