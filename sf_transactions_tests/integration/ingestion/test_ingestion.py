@@ -9,92 +9,16 @@ import stat
 import subprocess
 import sys
 import time
-from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote
 
-import dagster as dg
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dagster_aws.s3 import S3Resource
 
-from sf_transactions.assets.raw import raw_restatements, raw_transactions
 from sf_transactions.local.portal import Fault, Portal
 from sf_transactions.local.sample import generate
 from sf_transactions.resources.home import Home
-from sf_transactions.resources.portal import Portal as Door
-from sf_transactions.resources.raw_files import Ingestion
-from sf_transactions.resources.storage import Storage
-from sf_transactions_tests.integration.pipeline import Run, outcome
-from sf_transactions_tests.rows import published
-
-FIRST, LAST = 2016, 2019
-SMALL = published(
-    *(
-        {"fiscal_year": str(year), "program": f"Program {row}", "amount": f"{row}.25"}
-        for year in range(2016, 2020)
-        for row in range(12)
-    )
-)
-
-
-@pytest.fixture
-def served():
-    portal = Portal(SMALL).start()
-    yield portal
-    portal.stop()
-
-
-@pytest.fixture
-def home(tmp_path) -> Home:
-    return Home(path=str(tmp_path / "home"))
-
-
-def pull(served: Portal, home: Home, first: int = FIRST, last: int = LAST, door=None, **ingestion) -> Run:
-    """A run of the raw assets alone."""
-    settings = {"page_size": 5, "backoff_seconds": 0.001} | (door or {})
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize(
-            [raw_transactions, raw_restatements],
-            resources={
-                "home": home,
-                "portal": Door(base_url=served.url, **settings),
-                "ingestion": Ingestion(**ingestion),
-                "storage": Storage(s3=S3Resource()),
-            },
-            tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
-            instance=instance,
-            raise_on_error=False,
-        )
-        return outcome(result, instance)
-
-
-def rows(home: Home, year: int) -> list[str]:
-    """The rows of a fiscal year in an order of their own."""
-    return sorted(map(json.dumps, pq.read_table(home.raw(str(year)), partitioning=None).to_pylist()))
-
-
-def of(table: pa.Table, year: int) -> list[str]:
-    return sorted(json.dumps(row) for row in table.to_pylist() if row["fiscal_year"] == str(year))
-
-
-def holds(home: Home, table: pa.Table, first: int = FIRST, last: int = LAST) -> bool:
-    return all(rows(home, year) == of(table, year) for year in range(first, last + 1))
-
-
-def files(home: Home) -> dict[Path, tuple[int, int]]:
-    """Inode and time of every file of raw, which change when it is rewritten."""
-    found = (path for path in (home.root / "raw").rglob("*") if path.is_file())
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
-
-
-def changed(table: pa.Table, where, **values: str) -> pa.Table:
-    return published(*(row | (values if where(row) else {}) for row in table.to_pylist()))
-
-
-def in_2018(row: dict) -> bool:
-    return row["fiscal_year"] == "2018" and row["program"] == "Program 7"
+from sf_transactions_tests.integration.ingestion.pulling import SMALL, changed, files, holds, in_2018, pull
 
 
 def test_every_year_arrives_exactly_as_published(served, home):
@@ -274,81 +198,6 @@ def test_all_years_arrive_exactly_through_a_mix_of_faults(home):
     assert len(struck) >= 200
     assert sum(fault is not None for fault in struck) >= 30
     assert holds(home, table, years[0], years[-1])
-
-
-def test_a_row_of_unknown_form_stops_the_run_and_is_shown(served, home):
-    served.republish(changed(SMALL, in_2018, related_govt_units="PERHAPS"))
-    run = pull(served, home)
-    assert not run.success
-    assert run.checks["raw/transactions:known_form"] is False
-    (error,) = run.errors
-    assert "known_form: 1 row fails, first: fiscal_year 2018, reason related_govt_units 'PERHAPS' is neither" in error
-
-
-def test_a_row_of_unknown_form_is_left_out_when_the_settings_say_so(served, home):
-    table = changed(SMALL, in_2018, related_govt_units="PERHAPS")
-    served.republish(table)
-    run = pull(served, home, continue_without_quarantined=True)
-    assert run.success, run.errors
-    assert run.checks["raw/transactions:known_form"] is False
-    assert run.materialized["raw/transactions"]["quarantined_rows"] == 1
-    assert rows(home, 2018) == [row for row in of(table, 2018) if "PERHAPS" not in row]
-    (apart,) = pq.read_table(home.quarantine("2018"), partitioning=None).to_pylist()
-    assert apart["reason"] == "related_govt_units 'PERHAPS' is neither Yes nor No"
-    source = json.loads(home.source("2018").read_text())
-    kept, quarantined, said = (source[name]["Spending"] for name in ("totals", "quarantined", "published"))
-    assert kept["rows"] + quarantined["rows"] == said["rows"] == 12
-    assert Decimal(kept["amount"]) + Decimal(quarantined["amount"]) == Decimal(said["amount"])
-
-
-def test_a_fiscal_year_that_is_none_is_named_with_a_row(served, home):
-    served.republish(changed(SMALL, in_2018, fiscal_year="20188"))
-    run = pull(served, home)
-    (error,) = run.errors
-    assert "known_fiscal_years" in error
-    assert "fiscal_year 20188" in error
-    assert "'program': 'Program 7'" in error
-
-
-def test_a_new_column_is_kept_and_warned_about(served, home):
-    assert pull(served, home).success
-    served.republish(SMALL.append_column("ledger", pa.array(["01"] * SMALL.num_rows)))
-    run = pull(served, home)
-    assert run.success, run.errors
-    assert run.checks["raw/transactions:no_new_columns"] is False
-    assert pq.read_table(home.raw("2018"), partitioning=None)["ledger"].to_pylist() == ["01"] * 12
-
-
-def test_a_restated_year_says_what_changed_and_keeps_the_version_before(served, home):
-    assert pull(served, home).success
-    first = of(SMALL, 2018)
-    served.republish(changed(SMALL, in_2018, amount="1007.25"))
-    run = pull(served, home, restatement_percent=1)
-    assert run.success, run.errors
-    table = run.materialized["raw/restatements"]["restatements"]
-    assert [{name: record[name] for name in ("change", "rows", "dollars")} for record in table] == [
-        {"change": "added", "rows": "1", "dollars": "1007.25"},
-        {"change": "removed", "rows": "1", "dollars": "7.25"},
-    ]
-    (version,) = home.previous("2018").glob("*.parquet")
-    assert sorted(map(json.dumps, pq.read_table(version, partitioning=None).to_pylist())) == first
-    assert run.checks["raw/restatements:closed_years_stand"] is False
-
-
-def test_relabelled_rows_are_no_warning(served, home):
-    assert pull(served, home).success
-    served.republish(changed(SMALL, in_2018, character_code="WAGES"))
-    run = pull(served, home)
-    (record,) = run.materialized["raw/restatements"]["restatements"]
-    assert (record["change"], record["rows"]) == ("relabelled", "1")
-    assert run.checks["raw/restatements:closed_years_stand"] is True
-
-
-def test_only_so_many_earlier_versions_are_kept(served, home):
-    for amount in range(5):
-        served.republish(changed(SMALL, in_2018, amount=f"{amount}.01"))
-        assert pull(served, home, previous_versions=2).success
-    assert len(list(home.previous("2018").glob("*.parquet"))) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

@@ -11,16 +11,9 @@ from sf_transactions.local.portal import Portal
 from sf_transactions.resources.home import Home
 from sf_transactions.resources.portal import Portal as Door
 from sf_transactions.resources.raw_files import Ingestion
-from sf_transactions_tests.integration.test_ingestion import SMALL, changed, in_2018, pull
+from sf_transactions_tests.integration.ingestion.pulling import SMALL, changed, in_2018, pull
 
 NEVER = [year for year in FISCAL_YEARS.get_partition_keys() if not 2016 <= int(year) <= 2019]
-
-
-@pytest.fixture
-def served():
-    portal = Portal(SMALL).start()
-    yield portal
-    portal.stop()
 
 
 @pytest.fixture
