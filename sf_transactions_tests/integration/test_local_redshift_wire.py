@@ -14,7 +14,7 @@ import redshift_connector
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sf_transactions.local.redshift import session
+from sf_transactions.local.redshift import login
 from sf_transactions.local.redshift.server import Cluster, RedshiftEndpoint
 from sf_transactions.local.redshift.wire import CANCEL, GSS, PROTOCOL_3, SSL
 
@@ -177,7 +177,7 @@ def test_a_message_cut_anywhere_ends_the_session_alone(client):
 
 @pytest.mark.parametrize("sent", [b"", STARTUP[:5], first(SSL), STARTUP, STARTUP + message(b"p", off=9)])
 def test_who_does_not_log_in_in_time_is_hung_up_on(client, monkeypatch, sent):
-    monkeypatch.setattr(session, "LOGIN_SECONDS", 0.2)
+    monkeypatch.setattr(login, "SECONDS", 0.2)
     with client.socket() as sock:
         sock.sendall(sent)
         while sock.recv(1 << 16):  # a refusal of encryption, or the question for the password; then the end

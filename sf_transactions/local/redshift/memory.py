@@ -1,9 +1,10 @@
 """How much memory the database takes: a share of what it holds while it writes, all it may while it answers a query.
 
 DuckDB keeps what it has read and what is not committed yet until its limit is reached, and then writes it to disk.
-A transaction that asks keeps the limit of its first query until it writes or ends, and so finds its tables in memory.
 Not every operator can do so, and what it needs grows with the tables: the share does too. A limit never makes a
 statement fail for good: where one runs out of memory nevertheless, there is no share from then on.
+
+A transaction keeps what its first query may take until it writes or ends, and so finds its tables in memory.
 """
 
 import contextlib

@@ -96,15 +96,12 @@ class Runner:
 
     def failed(self) -> None:
         """An error ends what a transaction can do."""
-        self._let_go()
+        self.let_go()
         if self.status == b"T":
             self.status = b"E"
 
-    def end(self) -> None:
-        """The session is over."""
-        self._let_go()
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Gives back the memory that a transaction has from its first query on."""
         reading, self._reading = self._reading, None
         if reading:
             reading.close()
@@ -196,7 +193,7 @@ class Runner:
         if self.status == b"I" and not self._implicit:
             return Answer(statement.tag, notices=["there is no transaction in progress"])
         self.status, self._implicit = b"I", False
-        self._let_go()
+        self.let_go()
         try:
             self._cursor.execute("COMMIT")
         except BaseException:
@@ -210,7 +207,7 @@ class Runner:
         if self.status == b"I" and not self._implicit:
             return Answer(statement.tag, notices=["there is no transaction in progress"])
         self.status, self._implicit = b"I", False
-        self._let_go()
+        self.let_go()
         self._rollback()
         self._locks.release(self._login.pid)
         return Answer(statement.tag)
@@ -242,7 +239,7 @@ class Runner:
 
     def _fit(self) -> None:
         """Before a statement that writes."""
-        self._let_go()
+        self.let_go()
         self._memory.fit()
 
     def _run_nothing(self, statement: Statement, _: Any) -> Answer:

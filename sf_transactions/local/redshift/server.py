@@ -12,9 +12,10 @@ from typing import Any
 from sf_transactions.local.redshift import wire
 from sf_transactions.local.redshift.catalog import SYSTEM_TABLES
 from sf_transactions.local.redshift.locks import Locks
+from sf_transactions.local.redshift.login import Cluster
 from sf_transactions.local.redshift.memory import SETTING, Memory
 from sf_transactions.local.redshift.pg_catalog import PG_CATALOG
-from sf_transactions.local.redshift.session import Cluster, Session
+from sf_transactions.local.redshift.session import Session
 
 __all__ = ["Cluster", "RedshiftEndpoint"]
 

@@ -1,6 +1,5 @@
 """One connection: login, the simple and the extended protocol. What statements do is in `runner.py`."""
 
-import hmac
 import itertools
 import logging
 import secrets
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sf_transactions.local.redshift import dialect, wire
+from sf_transactions.local.redshift import dialect, login, wire
 from sf_transactions.local.redshift.errors import OUT_OF_MEMORY, SqlError, from_duckdb, locate
 from sf_transactions.local.redshift.locks import Locks
 from sf_transactions.local.redshift.memory import Memory
@@ -21,26 +20,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sf_transactions.local.redshift")
 
-LOGIN_SECONDS = 60  # that a client has to log in, as PostgreSQL's authentication_timeout
-
 PARAMETERS = {
     "server_version": "8.0.2", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY",
     "TimeZone": "UTC", "integer_datetimes": "on", "standard_conforming_strings": "on", "is_superuser": "off",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster as the Redshift API describes it, with what a login needs."""
-
-    identifier: str
-    database: str
-    user: str
-    password: str
-    iam_roles: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"Cluster({self.identifier!r})"
 
 
 @dataclass
@@ -66,7 +49,7 @@ class Session:
         self,
         connection: wire.Connection,
         cursor: "duckdb.DuckDBPyConnection",
-        clusters: Callable[[], list[Cluster]],
+        clusters: Callable[[], list[login.Cluster]],
         s3: Callable[[], Any],
         pid: int,
         cancel: Callable[[int, int], None],
@@ -108,13 +91,13 @@ class Session:
             log.debug("session %d: the client has gone", self.pid)
         finally:
             if self._runner:
-                self._runner.end()
+                self._runner.let_go()
 
     # Login
 
     def _login_in_time(self) -> bool:
         """A client that sends a part of what it has to, or a byte now and then, is hung up on."""
-        timer = threading.Timer(LOGIN_SECONDS, self._wire.hang_up)
+        timer = threading.Timer(login.SECONDS, self._wire.hang_up)
         timer.daemon = True
         timer.start()
         try:
@@ -124,7 +107,7 @@ class Session:
 
     def _login(self) -> bool:
         try:
-            code, body = self._first()
+            code, body = login.first(self._wire)
             if code == wire.CANCEL and len(body) == 8:
                 self._cancel(*struct.unpack("!ii", body))
                 return False
@@ -145,23 +128,13 @@ class Session:
         self._wire.flush()
         return False
 
-    def _first(self) -> tuple[int, bytes]:
-        """The first message after the requests for encryption, each of which is refused once."""
-        refusable = {wire.SSL, wire.GSS}
-        code, body = self._wire.startup()
-        while code in refusable:
-            refusable.remove(code)
-            self._wire.send_raw(b"N")
-            code, body = self._wire.startup()
-        return code, body
-
     def _startup(self, code: int, body: bytes) -> None:
         if code != wire.PROTOCOL_3 and code >> 16 != 3:
             raise SqlError("08P01", "the stand-in speaks version 3 of the protocol")
         words = body.rstrip(b"\0").decode().split("\0")
         given = dict(zip(words[::2], words[1::2], strict=False))
         user = given.get("user", "")
-        cluster = self._authenticate(user, given.get("database") or user)
+        cluster = login.authenticate(self._wire, self._clusters(), user, given.get("database") or user)
         self._runner = Runner(
             self._cursor,
             Login(user, cluster.database, cluster.iam_roles, self.pid, self._s3),
@@ -172,28 +145,6 @@ class Session:
         for name, value in PARAMETERS.items():
             self._wire.send(b"S", wire.text(name) + wire.text(value))
         self._wire.send(b"K", struct.pack("!ii", self.pid, self.secret))
-
-    def _authenticate(self, user: str, database: str) -> Cluster:
-        clusters = self._clusters()
-        if not clusters:
-            raise SqlError("28000", "no cluster exists; run `sf-transactions provision`")
-        self._wire.send(b"R", struct.pack("!i", 3))
-        self._wire.flush()
-        kind, body = self._wire.message(wire.LONGEST_LOGIN)
-        if kind != b"p":
-            raise SqlError("28P01", f'password authentication failed for user "{user}"')
-        password = wire.split_text(body)[0]
-        known = [
-            cluster
-            for cluster in clusters
-            if cluster.user == user and hmac.compare_digest(cluster.password.encode(), password.encode())
-        ]
-        if not known:
-            raise SqlError("28P01", f'password authentication failed for user "{user}"')
-        for cluster in known:
-            if cluster.database == database:
-                return cluster
-        raise SqlError("3D000", f'database "{database}" does not exist')
 
     def _ready(self) -> None:
         self._wire.send(b"Z", self.runner.status)
