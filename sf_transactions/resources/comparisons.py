@@ -1,4 +1,4 @@
-"""What is compared after a load, before it is committed: rows, dollars, ids, links and codes in the warehouse."""
+"""Rows, dollars, ids, links and codes in the warehouse, as it counts and compares them itself; before each COMMIT."""
 
 from collections.abc import Sequence
 from decimal import Decimal

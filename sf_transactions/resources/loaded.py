@@ -112,19 +112,20 @@ def members(connection: "redshift_connector.Connection") -> "dict[str, pd.DataFr
 
     frames = {}
     for dimension in DIMENSIONS:
-        key, names = dimension.id_column, list(dimension.table.column_names)
-        statement = f"select {_columns(dimension.table)} from {dimension.table.qualified} order by {key}"
-        frames[dimension.name] = pd.DataFrame(rows(connection, statement)[1], columns=names, dtype=object)
-        frames[dimension.name] = frames[dimension.name].astype({key: "int64"})
+        names, found = rows(connection, _every_row(dimension.table))
+        frames[dimension.name] = pd.DataFrame(found, columns=names, dtype=object).astype({dimension.id_column: "int64"})
     return frames
 
 
 def rows_of(warehouse: Warehouse, table: Table) -> "pd.DataFrame":
     """Every row that a table holds in the warehouse, by its key. Raises WarehouseError."""
-    columns = ", ".join(map(quoted, table.column_names))
-    return warehouse.query(
-        f"select {columns} from {table.qualified} order by {', '.join(map(quoted, table.primary_key))}"
-    )
+    return warehouse.query(_every_row(table))
+
+
+def _every_row(table: Table) -> str:
+    """The query for all rows of a table, by its key."""
+    keys = ", ".join(map(quoted, table.primary_key))
+    return f"select {_columns(table)} from {table.qualified} order by {keys}"
 
 
 def fingerprints(connection: "redshift_connector.Connection") -> dict[int, tuple[int, str, int]]:
@@ -230,8 +231,7 @@ def sha256_held(warehouse: Warehouse, home: Home, table: Table) -> str:
     with warehouse.connect() as connection:
         if was_loaded(connection, home, table):
             return made.sha256(home.star(table.name))
-        keys = ", ".join(map(quoted, table.primary_key))
-        _, found = rows(connection, f"select {_columns(table)} from {table.qualified} order by {keys}")
+        _, found = rows(connection, _every_row(table))
     return hashlib.sha256(repr(found).encode()).hexdigest()
 
 

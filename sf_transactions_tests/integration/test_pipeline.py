@@ -12,6 +12,7 @@ from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
 from sf_transactions.model import CODED_DIMENSIONS, DIMENSIONS, code_column
 from sf_transactions.resources.home import locked
+from sf_transactions.resources.transfer import Sftp, TransferError
 from sf_transactions_tests.integration.pipeline import pipeline
 from sf_transactions_tests.rows import published
 
@@ -187,6 +188,26 @@ def test_an_object_that_another_has_overwritten_is_sent_again(loaded, sample):
     assert run.success, run.errors
     assert run.materialized["s3/transaction"]["objects_sent"] == 1
     assert storage.get_object(Bucket=bucket, Key=key)["Body"].read() == content
+
+
+@pytest.mark.full
+def test_no_manifest_is_sent_before_all_that_it_names_is_there(standing, portal, monkeypatch):
+    sent, put = [], Sftp.put
+
+    def refused(sftp: Sftp, content, path: str) -> None:
+        if "/published_codes/" in path:
+            raise TransferError("the disk of the server is full")
+        sent.append(path)
+        put(sftp, content, path)
+
+    rows = [{"fiscal_year": str(year), "amount": "12.34", "fund": "A fund of this test"} for year in YEARS]
+    other = portal(*rows)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sftp, "put", refused)
+        run = standing.run(other.url, YEARS[-1], select="group:raw or group:codes or group:star or group:s3")
+    assert any("the disk of the server is full" in error for error in run.errors), run.errors
+    assert sent and not any("/manifest/" in path for path in sent)
+    assert standing.run(other.url, YEARS[-1], select="group:s3").success
 
 
 @pytest.mark.full
