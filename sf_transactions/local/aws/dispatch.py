@@ -60,6 +60,11 @@ OURS = {"s3": _s3, "transfer": _transfer, "redshift": _redshift, "awslambda": _l
 class Dispatcher(DomainDispatcherApplication):
     def __init__(self) -> None:
         super().__init__(_app)
+        # moto lists the folders of all its services for each request, which takes longer than many an answer.
+        self._backend_of = functools.cache(super().get_backend_for_host)
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return self._backend_of(host)
 
     def get_application(self, environ: dict[str, Any]) -> Flask:
         if "/redshift-serverless/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
