@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sf_transactions.model import TABLES
+from sf_transactions.resources.home import HomeError
 from sf_transactions.transform.amounts import decimals
 
 if TYPE_CHECKING:
@@ -36,10 +37,19 @@ def write_part(path: Path, frame: "pd.DataFrame") -> None:
 
 
 def read_part(path: Path, types: "Mapping[str, pa.DataType]") -> "pa.Table":
-    """These columns of a part, in these types."""
+    """These columns of a part, in these types. Raises HomeError where the file cannot be read as that."""
     import pyarrow as pa
     import pyarrow.csv
-    from isal import igzip
+    from isal import igzip, isal_zlib
 
     options = pyarrow.csv.ConvertOptions(include_columns=list(types), column_types=types)
-    return pyarrow.csv.read_csv(pa.BufferReader(igzip.decompress(path.read_bytes())), convert_options=options)
+    content = path.read_bytes()
+    try:
+        return pyarrow.csv.read_csv(pa.BufferReader(igzip.decompress(content)), convert_options=options)
+    except (  # type: ignore[misc]  # the stubs of isal take its error's class for an instance
+        OSError,
+        EOFError,
+        isal_zlib.IsalError,
+        pa.ArrowException,
+    ) as error:
+        raise HomeError(f"{path} is damaged ({error}): materialize star/* again, which makes it anew") from None
