@@ -66,7 +66,7 @@ def _codes_asset(dimension: Dimension) -> dg.AssetsDefinition:
             loading.make_schema(connection)
             others = loaded.evidence_of_other_years(connection, home, dimension, [int(year) for year in years])
         written = OVERRIDES.read_text(encoding="utf-8-sig")  # spreadsheets mark UTF-8 so
-        beside = "" if others is None else others.to_csv(index=False)
+        beside = "" if others is None else made.rows_sha256(others)
         all_years = FISCAL_YEARS.get_partition_keys()
         of = made.makings(dimension.name, *years, *all_years, *made.raw_sha256(home, years), beside, written)
         files = [home.codes(dimension.name, name) for name in ("evidence", "mapping")]

@@ -209,8 +209,9 @@ def star_transaction(context: dg.AssetExecutionContext, home: Home) -> Iterator:
 
 def year_schemas() -> "dict[Table, pa.DataFrameSchema]":
     """What the tables with a row a transaction must be in a fiscal year. The texts of published codes are those of the
-    evidence, which codes/* has validated; the ids of transactions are compared over all years."""
-    return {table: schemas.table_schema(table, texts=False, keys=table is not TRANSACTION) for table in FACT_TABLES}
+    evidence, which codes/* has validated; the ids of transactions, which two tables share, are compared over all years.
+    """
+    return {table: schemas.table_schema(table, texts=False, keys=table is PUBLISHED_CODES) for table in FACT_TABLES}
 
 
 def _facts(

@@ -7,9 +7,12 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sf_transactions.resources.home import Home, HomeError, read_note, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SETTLED = 100_000_000  # nanoseconds: longer than a tick of the clock by which files are stamped
 
@@ -36,6 +39,13 @@ def sha256_of(file: Path, made_by: str) -> str:
         return sha256(file)
     except FileNotFoundError:
         raise HomeError(f"{file} is not there: materialize {made_by} for these fiscal years first") from None
+
+
+def rows_sha256(frame: "pd.DataFrame") -> str:
+    """The hash of the rows of a frame, in their order."""
+    import pandas as pd
+
+    return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy()).hexdigest()
 
 
 def makings(*of: str) -> str:

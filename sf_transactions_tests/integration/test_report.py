@@ -1,17 +1,19 @@
 """The aggregates and the dashboard, made by the real assets from the stand-in warehouse."""
 
+import contextlib
 import csv
 import io
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
 
 from sf_transactions.cli import main
-from sf_transactions.dashboard import page
+from sf_transactions.dashboard import page, payload
 from sf_transactions.ddl import read, views
 from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
@@ -44,7 +46,7 @@ def dashboard_of(standing) -> str:
 
 def totals(text: str) -> dict[tuple[int, str], tuple[int, Decimal]]:
     """Rows and dollars by fiscal year and side that a page carries."""
-    header, columns = page.carried(text)
+    header, columns = payload.decode(page.carried(text))
     found, start = {}, 0
     for cell, rows in zip(((y, s) for y in header["years"] for s in header["sides"]), header["rows_of"], strict=True):
         found[cell] = (rows, Decimal(int(columns["amount"][start : start + rows].sum())).scaleb(-2))
@@ -153,7 +155,7 @@ def test_only_the_fiscal_years_that_changed_are_compared_again_and_a_row_that_a_
 
 def test_a_view_is_shown_as_before_while_nothing_has_changed_and_anew_when_a_name_has(loaded, sample):
     standing, _ = loaded
-    asset, group = "report/net_by_organization_group", "organization_group = 'Renamed'"
+    asset = "report/net_by_organization_group"
     file = standing.settings.home / f"{asset}.svg"
 
     def shown():
@@ -164,19 +166,26 @@ def test_a_view_is_shown_as_before_while_nothing_has_changed_and_anew_when_a_nam
     before, drawn = shown(), file.stat().st_mtime_ns
     assert shown() == before
     assert file.stat().st_mtime_ns == drawn
-    standing.execute("create table report.kept as select program_id, organization_group from report.program")
-    standing.execute(f"update report.program set {group}")
-    try:
+    with organization_groups_renamed(standing):
         after = shown()
         assert {row.split(" | ")[1] for row in after["preview"].splitlines()[2:]} == {"Renamed"}
         assert after["chart"] != before["chart"]
+    assert shown() == before
+
+
+@contextlib.contextmanager
+def organization_groups_renamed(standing) -> Iterator[None]:
+    """Every organization group of the warehouse is called "Renamed", by hand."""
+    standing.execute("create table report.kept as select program_id, organization_group from report.program")
+    standing.execute("update report.program set organization_group = 'Renamed'")
+    try:
+        yield
     finally:
         standing.execute(
             "update report.program set organization_group = kept.organization_group from report.kept"
             " where kept.program_id = program.program_id"
         )
         standing.execute("drop table report.kept")
-    assert shown() == before
 
 
 def test_a_hierarchy_adds_up_to_the_same_total_at_every_level(loaded):
@@ -251,6 +260,19 @@ def test_a_star_file_that_is_not_what_the_warehouse_holds_is_not_used(loaded, sa
         assert totals(dashboard_of(standing)) == warehouse_totals(standing)
     finally:
         part.write_bytes(kept)
+
+
+def test_names_on_the_page_are_those_of_the_warehouse_where_the_star_file_has_others(loaded, sample):
+    standing, _ = loaded
+
+    def groups() -> set[str]:
+        assert standing.run(sample.url, *YEARS, select="key:report/dashboard").success
+        header, _ = payload.decode(page.carried(dashboard_of(standing)))
+        return set(header["hierarchies"]["program"]["nodes"][0]["names"])
+
+    with organization_groups_renamed(standing):
+        assert groups() == {"Renamed"}
+    assert "Renamed" not in groups()
 
 
 def test_the_policy_allows_the_scripts_and_the_style_of_the_page_alone(loaded):

@@ -2,6 +2,7 @@ import hashlib
 import os
 import time
 
+import pandas as pd
 import pytest
 
 from sf_transactions.resources import made
@@ -56,6 +57,14 @@ def test_a_note_that_is_cut_short_makes_no_file_stand(tmp_path):
     made.note(file, "of")
     (tmp_path / "part.csv.json").write_text('{"made_from": "of"')
     assert not made.stands(file, "of")
+
+
+def test_rows_have_another_hash_when_a_value_or_their_order_is_another():
+    rows = pd.DataFrame({"fiscal_year": [2024, 2025], "code": ["001", "1"], "revenue": [10, 10]})
+    others = [rows.iloc[::-1], rows.head(1), rows.assign(code="1"), rows.assign(revenue=[10, 11])]
+    hashes = {made.rows_sha256(frame) for frame in (rows, *others)}
+    assert len(hashes) == 1 + len(others)
+    assert made.rows_sha256(rows.copy().set_axis([7, 8])) == made.rows_sha256(rows)
 
 
 def test_what_is_made_depends_on_the_code_that_makes_it(monkeypatch):

@@ -41,6 +41,12 @@ def test_a_name_with_two_codes_breaks_the_rule_at_every_level_and_is_named(dimen
         assert found[["row", "column", "value"]].values.tolist() == [[0, code, "x"], [1, code, "other"]]
 
 
+def test_an_id_that_is_missing_breaks_the_schema_of_its_table():
+    for kind in ("float64", "Int64"):
+        lacking = TABLE.assign(fund_id=TABLE["fund_id"].astype(kind).where(TABLE.index > 0))
+        assert set(failing(lacking, schemas.table_schema(FUND.table))["column"]) == {"fund_id"}
+
+
 @pytest.mark.parametrize(
     ("change", "column", "check", "value"),
     [
