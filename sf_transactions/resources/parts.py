@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sf_transactions.model import TABLES
-from sf_transactions.resources.home import HomeError
 from sf_transactions.transform.amounts import decimals
 
 if TYPE_CHECKING:
@@ -52,4 +51,6 @@ def read_part(path: Path, types: "Mapping[str, pa.DataType]") -> "pa.Table":
         isal_zlib.IsalError,
         pa.ArrowException,
     ) as error:
+        from sf_transactions.resources.home import HomeError  # which brings Dagster; nothing else here needs it
+
         raise HomeError(f"{path} is damaged ({error}): materialize star/* again, which makes it anew") from None
