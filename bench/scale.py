@@ -2,9 +2,12 @@
 
 A partition of one fiscal year is made larger by repeating it, up to a hundred times: so large would be the same year of
 a city a hundred times as large. A hundred cities are a hundred times as many partitions: the job of empty assets tells
-what Dagster takes for them.
+what Dagster takes for them, by where it stores its events. Postgres is measured where DAGSTER_POSTGRES_URL names a
+database and the package dagster-postgres is installed.
 """
 
+import json
+import os
 import shutil
 import sys
 import tempfile
@@ -17,10 +20,31 @@ from bench.process import command, work
 
 YEAR = "2024"
 ASSETS = 30
+BATCHED = {"DAGSTER_EVENT_BATCH_SIZE": "100"}
+# By name, the storage as dagster.yaml has it, and the environment of the run.
+STORAGES: dict[str, tuple[dict, dict[str, str]]] = {
+    "SQLite": ({}, {}),
+    "SQLite, our event log": (
+        {
+            "event_log_storage": {
+                "module": "sf_transactions.local.event_log",
+                "class": "BatchedSqliteEventLogStorage",
+                "config": {"base_dir": {"env": "DAGSTER_HOME"}},
+            }
+        },
+        BATCHED,
+    ),
+    "Postgres": ({"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}}, {}),
+    "Postgres, events in batches": (
+        {"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}},
+        BATCHED,
+    ),
+}
 
 
 def partitioned(partitions: int) -> None:
-    """An empty job of as many assets as the product has, over so many partitions, in one run."""
+    """An empty job of as many assets as the product has, over so many partitions, in one run of the instance of
+    DAGSTER_HOME."""
     definition = dg.StaticPartitionsDefinition([f"{number:05d}" for number in range(partitions)])
 
     def empty(number: int) -> dg.AssetsDefinition:
@@ -31,7 +55,7 @@ def partitioned(partitions: int) -> None:
         return nothing
 
     first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
-    with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.local_temp(folder) as instance:
+    with dg.DagsterInstance.get() as instance:
         dg.materialize(
             [empty(number) for number in range(ASSETS)],
             instance=instance,
@@ -54,10 +78,17 @@ def main() -> None:
                     file.write(rows)
             took = work("transform", source, Path(folder) / "star")
             print(f"{times * lines:,}, {took.wall:.2f}, {took.megabytes:.0f}", flush=True)
-    print(f"partitions of {ASSETS} empty assets in one run, seconds")
-    for partitions in (1, 29, 290):
-        took = command([sys.executable, "-c", f"from bench.scale import partitioned; partitioned({partitions})"])
-        print(f"{partitions}, {took.wall:.2f}", flush=True)
+    print(f"storage, partitions of {ASSETS} empty assets in one run, seconds")
+    for name, (storage, environment) in STORAGES.items():
+        if "postgres" in storage.get("storage", {}) and "DAGSTER_POSTGRES_URL" not in os.environ:
+            continue
+        with tempfile.TemporaryDirectory() as home:
+            text = json.dumps(storage | {"telemetry": {"enabled": False}})  # which is YAML too
+            (Path(home) / "dagster.yaml").write_text(text, encoding="utf-8")
+            for partitions in (1, 29, 290):
+                words = [sys.executable, "-c", f"from bench.scale import partitioned; partitioned({partitions})"]
+                took = command(words, os.environ | environment | {"DAGSTER_HOME": home})
+                print(f"{name}, {partitions}, {took.wall:.2f}", flush=True)
     shutil.rmtree(inputs.FOLDER / "scratch", ignore_errors=True)
 
 
