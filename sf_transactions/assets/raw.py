@@ -1,5 +1,6 @@
 """raw/*: the published rows, text exactly as published, one Parquet file a fiscal year; and what was restated."""
 
+import contextlib
 import importlib
 import shutil
 import time
@@ -221,9 +222,8 @@ def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, storag
     """Fetches the years that changed, all of one publication, and puts them in place only when they are all there."""
     metadata = portal.metadata()
     known = [source.rows_updated_at for year in years if (source := read_source(home, year))]
-    if metadata.rows_updated_at > max(known, default=0):
-        _begin_loading(LATER)
-    published, by_year = says(portal, home)
+    with _loading(LATER if metadata.rows_updated_at > max(known, default=0) else ()):
+        published, by_year = says(portal, home)
     _restore(context, home, storage, years, by_year)
     reasons = changed(home, years, by_year, metadata.columns, time.time(), ingestion.sweep_weeks)
     if reasons:
@@ -251,13 +251,16 @@ def _pull_once(context, home: Home, portal: Portal, ingestion: Ingestion, storag
     return _Pull(metadata, published, sources, reasons)
 
 
-def _begin_loading(modules: Iterable[str]) -> None:
-    """Loads modules while the portal counts and sends, which takes as long. Who uses one waits until it is there, or is
-    told that it cannot be loaded."""
-    pool = ThreadPoolExecutor(1)
-    for module in modules:
-        pool.submit(importlib.import_module, module)
-    pool.shutdown(wait=False)
+@contextlib.contextmanager
+def _loading(modules: Iterable[str]) -> Iterator[None]:
+    """Loads modules while the portal counts, which takes it as long. What cannot be loaded is told where it is used.
+
+    It ends when all are loaded: of two threads that load parts of one package, one can fail.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        for module in modules:
+            pool.submit(importlib.import_module, module)
+        yield
 
 
 def _restore(context, home: Home, storage: Storage, years, by_year: Mapping[str, Published]) -> None:
