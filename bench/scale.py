@@ -21,6 +21,7 @@ from bench.process import command, work
 YEAR = "2024"
 ASSETS = 30
 BATCHED = {"DAGSTER_EVENT_BATCH_SIZE": "100"}
+POSTGRES = {"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}}
 # By name, the storage as dagster.yaml has it, and the environment of the run.
 STORAGES: dict[str, tuple[dict, dict[str, str]]] = {
     "SQLite": ({}, {}),
@@ -34,11 +35,8 @@ STORAGES: dict[str, tuple[dict, dict[str, str]]] = {
         },
         BATCHED,
     ),
-    "Postgres": ({"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}}, {}),
-    "Postgres, events in batches": (
-        {"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}},
-        BATCHED,
-    ),
+    "Postgres": (POSTGRES, {}),
+    "Postgres, events in batches": (POSTGRES, BATCHED),
 }
 
 
@@ -80,7 +78,7 @@ def main() -> None:
             print(f"{times * lines:,}, {took.wall:.2f}, {took.megabytes:.0f}", flush=True)
     print(f"storage, partitions of {ASSETS} empty assets in one run, seconds")
     for name, (storage, environment) in STORAGES.items():
-        if "postgres" in storage.get("storage", {}) and "DAGSTER_POSTGRES_URL" not in os.environ:
+        if storage is POSTGRES and "DAGSTER_POSTGRES_URL" not in os.environ:
             continue
         with tempfile.TemporaryDirectory() as home:
             text = json.dumps(storage | {"telemetry": {"enabled": False}})  # which is YAML too
