@@ -130,7 +130,8 @@ def _overrides(key, written: str, found, dimension: Dimension, years: set[str]) 
         [{"file": OVERRIDES.name, "line": each.line, "problem": each.problem} for each in (*problems, *stale)]
     )
     severity = dg.AssetCheckSeverity.ERROR if certain else dg.AssetCheckSeverity.WARN
-    return current, checks.result(key, "overrides", failing, severity, overrides=len(current))
+    lines = len(overrides) + len(problems)
+    return current, checks.result(key, "overrides", failing, severity, of=lines, overrides=len(current))
 
 
 def _evidence(home: Home, dimension: Dimension, years) -> tuple:

@@ -199,6 +199,7 @@ def test_an_override_that_is_stale_or_contradicts_another_is_told_by_its_line(go
         run = good.run(url, *YEARS, select=WITHOUT_WAREHOUSE)
         assert run.checks["codes/fund:overrides"] is False  # a warning, as long as years are missing
         assert "line 2, problem no fund 'Nowhere' is published" in run.told
+        assert run.shares["codes/fund:overrides"] == 1  # of the lines of the file
         assert run.success, run.errors
         overrides.write_text(overrides.read_text() + line.format("2"))
         run = good.run(url, *YEARS, select=WITHOUT_WAREHOUSE)
