@@ -13,6 +13,7 @@ from bench.process import Took, command, work
 from bench.stages import Measured, address, curl, portal
 
 RESTATED = "2024"
+PLAIN = "telemetry: {enabled: false}\n"  # dagster.yaml of an instance as Dagster comes
 
 
 def whole(once: Input, ten: Input, scratch: Path, rounds: int) -> Measured:
@@ -40,7 +41,7 @@ def whole(once: Input, ten: Input, scratch: Path, rounds: int) -> Measured:
 def _plain_dagster(home: Path) -> Path:
     """A home of Dagster's with Dagster's own storage, as anyone has who installs it."""
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    (home / "dagster.yaml").write_text(PLAIN, encoding="utf-8")
     return home
 
 

@@ -6,7 +6,6 @@ what Dagster takes for them, by where it stores its events. Postgres is measured
 database and the package dagster-postgres is installed.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -16,25 +15,18 @@ from pathlib import Path
 import dagster as dg
 
 from bench import inputs
+from bench.pipeline import PLAIN
 from bench.process import command, work
+from sf_transactions.cli.local import DAGSTER_YAML
 
 YEAR = "2024"
 ASSETS = 30
 BATCHED = {"DAGSTER_EVENT_BATCH_SIZE": "100"}
-POSTGRES = {"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}}
-# By name, the storage as dagster.yaml has it, and the environment of the run.
-STORAGES: dict[str, tuple[dict, dict[str, str]]] = {
-    "SQLite": ({}, {}),
-    "SQLite, our event log": (
-        {
-            "event_log_storage": {
-                "module": "sf_transactions.local.event_log",
-                "class": "BatchedSqliteEventLogStorage",
-                "config": {"base_dir": {"env": "DAGSTER_HOME"}},
-            }
-        },
-        BATCHED,
-    ),
+POSTGRES = PLAIN + "storage: {postgres: {postgres_url: {env: DAGSTER_POSTGRES_URL}}}\n"
+# By the name of the storage, its dagster.yaml and the environment of a run.
+STORAGES: dict[str, tuple[str, dict[str, str]]] = {
+    "SQLite": (PLAIN, {}),
+    "SQLite, our event log": (DAGSTER_YAML.format(base_dir="{env: DAGSTER_HOME}"), BATCHED),
     "Postgres": (POSTGRES, {}),
     "Postgres, events in batches": (POSTGRES, BATCHED),
 }
@@ -81,8 +73,7 @@ def main() -> None:
         if storage is POSTGRES and "DAGSTER_POSTGRES_URL" not in os.environ:
             continue
         with tempfile.TemporaryDirectory() as home:
-            text = json.dumps(storage | {"telemetry": {"enabled": False}})  # which is YAML too
-            (Path(home) / "dagster.yaml").write_text(text, encoding="utf-8")
+            (Path(home) / "dagster.yaml").write_text(storage, encoding="utf-8")
             for partitions in (1, 29, 290):
                 words = [sys.executable, "-c", f"from bench.scale import partitioned; partitioned({partitions})"]
                 took = command(words, os.environ | environment | {"DAGSTER_HOME": home})

@@ -10,7 +10,7 @@ import dagster as dg
 from sf_transactions import checks
 from sf_transactions.assets.report import chart, report_key
 from sf_transactions.automation import BY_FISCAL_YEAR
-from sf_transactions.dashboard import charts, page, payload
+from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.ddl import views
 from sf_transactions.resources import comparisons, loaded, made
@@ -55,7 +55,7 @@ def dashboard(context: dg.AssetExecutionContext, home: Home, warehouse: Warehous
             yield from checks.settle(_compare(connection, _noted(home)))
         else:
             with _library(home) as library, replacing(home.dashboard) as incoming:
-                found = facts(loaded.facts(connection, home), loaded.members(connection, home))
+                found = facts(loaded.facts(connection, home), loaded.members(connection))
                 incoming.write_text(page.build(found, source, library), encoding="utf-8")
                 totals = _carried(incoming.read_text(encoding="utf-8"))
                 yield from checks.settle(_compare(connection, totals))
@@ -103,12 +103,13 @@ def _library(home: Home) -> Iterator[Callable[[], str]]:
 
 def _carried(text: str) -> Totals:
     """The rows and dollars that a page carries, by fiscal year and side, read back from its text."""
-    header, cents = payload.amounts(page.carried(text))
+    header, columns = page.carried(text)
     totals, start = {}, 0
     cells = [(str(year), side) for year in header["years"] for side in header["sides"]]
     for cell, rows in zip(cells, header["rows_of"], strict=True):
         if rows:
-            totals[cell] = ControlTotal(rows, dollars(sum(cents[start : start + rows].tolist())))
+            amounts = columns["amount"][start : start + rows].tolist()
+            totals[cell] = ControlTotal(rows, dollars(sum(amounts)))
         start += rows
     return totals
 

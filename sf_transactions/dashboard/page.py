@@ -120,12 +120,12 @@ def about(facts: Facts, source: Source, day: date) -> dict[str, Any]:
     }
 
 
-def carried(page: str) -> bytes:
-    """What a page carries, read back from its text: for `payload.decode` and `payload.amounts`."""
+def carried(page: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the columns that a page carries, read back from its text."""
     match = re.search(r'<script type="application/octet-stream" id="facts">([^<]*)</script>', page)
     if match is None:
         raise ValueError("this is no dashboard: it carries no facts")
-    return payload.expanded(match[1])
+    return payload.decode(payload.expanded(match[1]))
 
 
 def level_title(level: str) -> str:

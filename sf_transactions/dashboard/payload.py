@@ -7,12 +7,11 @@ Three characters cannot stand in a script element and are written as others: NUL
 import json
 import struct
 import zlib
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sf_transactions.dashboard.facts import Facts, hierarchy
-from sf_transactions.model import AMOUNT, CODED_DIMENSIONS, SIDES
+from sf_transactions.model import CODED_DIMENSIONS, SIDES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +24,6 @@ HALVES = tuple(
     (half, bits, sum(((1 << bits) - 1) << start for start in range(0, 64, 2 * half)))
     for half, bits in ((8, 7), (16, 14), (32, 28))
 )
-COLUMNS = (*(dimension.name for dimension in CODED_DIMENSIONS), AMOUNT.name)
 AT_ONCE = 2  # columns: zlib works outside of Python's lock
 # For small numbers, for runs, and for single bytes. Which of them makes a column smallest differs; all together take a
 # fraction of level 9's time. Level 6 takes the first of them twice as long as level 4, for a 400th of the page.
@@ -102,8 +100,8 @@ def encode(facts: Facts, about: dict[str, Any]) -> list[bytes]:
         columns += _planes(steps, widths[dimension.name])
         starts = starts | (steps > 0)
     signed = (facts.cents << 1) ^ (facts.cents >> 63)
-    widths[AMOUNT.name] = _width(signed.view(np.uint64))
-    columns += _planes(signed, widths[AMOUNT.name])
+    widths["amount"] = _width(signed.view(np.uint64))
+    columns += _planes(signed, widths["amount"])
     header = json.dumps(
         {
             **about,
@@ -127,8 +125,14 @@ def decode(data: bytes) -> tuple[dict[str, Any], dict[str, "np.ndarray"]]:
     it in JavaScript."""
     import numpy as np
 
-    header, raw = _numbers(data, COLUMNS)
-    rows = header["rows"]
+    length = int.from_bytes(data[:4], "little")
+    header = json.loads(data[4 : 4 + length])
+    position, rows = 4 + length, header["rows"]
+    raw = {}
+    for name, width in header["widths"].items():
+        planes = np.frombuffer(data, np.uint8, rows * width, position).reshape(width, rows).astype(np.uint64)
+        raw[name] = (planes << (8 * np.arange(width, dtype=np.uint64))[:, None]).sum(axis=0, dtype=np.uint64)
+        position += rows * width
     starts = np.zeros(rows, bool)
     counts = np.array(header["rows_of"], np.int64)
     starts[np.concatenate([[0], np.cumsum(counts)[:-1]])[counts > 0].astype(int)] = True
@@ -139,36 +143,9 @@ def decode(data: bytes) -> tuple[dict[str, Any], dict[str, "np.ndarray"]]:
         base = np.maximum.accumulate(np.where(starts, np.arange(rows), 0)) if rows else np.zeros(0, np.int64)
         columns[dimension.name] = sums - sums[base] + steps[base]
         starts = starts | (steps > 0)
-    return header, columns | {AMOUNT.name: _cents(raw[AMOUNT.name])}
-
-
-def amounts(data: bytes) -> tuple[dict[str, Any], "np.ndarray"]:
-    """The header and the amounts of `decode` alone, in cents."""
-    header, raw = _numbers(data, [AMOUNT.name])
-    return header, _cents(raw[AMOUNT.name])
-
-
-def _numbers(data: bytes, columns: Collection[str]) -> tuple[dict[str, Any], dict[str, "np.ndarray"]]:
-    """The header and what the planes of these columns hold, as uint64."""
-    import numpy as np
-
-    length = int.from_bytes(data[:4], "little")
-    header = json.loads(data[4 : 4 + length])
-    position, rows = 4 + length, header["rows"]
-    found = {}
-    for name, width in header["widths"].items():
-        if name in columns:
-            planes = np.frombuffer(data, np.uint8, rows * width, position).reshape(width, rows).astype(np.uint64)
-            found[name] = (planes << (8 * np.arange(width, dtype=np.uint64))[:, None]).sum(axis=0, dtype=np.uint64)
-        position += rows * width
-    return header, found
-
-
-def _cents(interleaved: "np.ndarray") -> "np.ndarray":
-    """Whole cents (int64) of numbers that are interleaved by sign."""
-    import numpy as np
-
-    return (interleaved >> np.uint64(1)).view(np.int64) ^ -(interleaved & np.uint64(1)).view(np.int64)
+    signed = raw["amount"]
+    columns["amount"] = (signed >> np.uint64(1)).view(np.int64) ^ -(signed & np.uint64(1)).view(np.int64)
+    return header, columns
 
 
 def _width(column: "np.ndarray") -> int:

@@ -4,6 +4,7 @@ Like Transfer Family it refuses SETSTAT, has no real folders and leaves nothing 
 """
 
 import asyncio
+import contextlib
 import json
 import posixpath
 import tempfile
@@ -108,17 +109,19 @@ class Files(asyncssh.SFTPServer):
             raise asyncssh.SFTPFailure("that is a folder")
         if pflags & asyncssh.FXF_APPEND:
             raise asyncssh.SFTPOpUnsupported("appending is not supported")
-        content = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         writable = bool(pflags & asyncssh.FXF_WRITE)
-        if not writable or not pflags & asyncssh.FXF_TRUNC or pflags & asyncssh.FXF_EXCL:
-            try:
-                await self._fetch(bucket, key, content)
-            except asyncssh.SFTPNoSuchFile:
-                if not writable or not pflags & asyncssh.FXF_CREAT:
-                    raise
-            else:
-                if pflags & asyncssh.FXF_EXCL:
-                    raise asyncssh.SFTPFailure("that file exists")
+        with contextlib.ExitStack() as opening:
+            content = opening.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
+            if not writable or not pflags & asyncssh.FXF_TRUNC or pflags & asyncssh.FXF_EXCL:
+                try:
+                    await self._fetch(bucket, key, content)
+                except asyncssh.SFTPNoSuchFile:
+                    if not writable or not pflags & asyncssh.FXF_CREAT:
+                        raise
+                else:
+                    if pflags & asyncssh.FXF_EXCL:
+                        raise asyncssh.SFTPFailure("that file exists")
+            opening.pop_all()  # `close` closes it
         return _File(bucket, key, content, writable)
 
     async def _fetch(self, bucket: str, key: str, content: IO[bytes]) -> None:

@@ -2,10 +2,9 @@
 
 `held` tells whether it is still the same as when a file was made from it.
 
-The files of the star are quicker to read than rows over a connection. A file is used only where it is what the
-warehouse holds. Of the facts of a fiscal year it has as many rows, the same dollars, and the same sum of ids, each of
-which is a hash of its row; of a dimension as many rows, and the same sum of hashes over every value; the evidence was
-loaded last, and its counts are the same.
+Facts and evidence are many, and the files of the star are quicker to read than rows over a connection. A file is used
+only where it is what the warehouse holds. Of the facts of a fiscal year it has as many rows, the same dollars, and the
+same sum of ids, each of which is a hash of its row; the evidence was loaded last, and its counts are the same.
 """
 
 import hashlib
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import redshift_connector
 
-SEPARATOR = 31  # the character between the values of a row that is hashed
+SEPARATOR = "chr(31)"  # between the values of a row that is hashed
 PRIME = 1_000_000_007
 IDS = f"sum(transaction_id % {PRIME})"  # of 63-bit ids a BIGINT holds no sum
 
@@ -96,49 +95,26 @@ def _views(connection: "redshift_connector.Connection") -> list[tuple]:
 
 
 def _digests(connection: "redshift_connector.Connection") -> list[tuple]:
-    """Of each dimension its name, its rows, and the sum of their hashes."""
+    """Of each dimension its rows and the sum of their hashes."""
     return sorted(rows(connection, " union all ".join(_digest(dimension.table) for dimension in DIMENSIONS))[1])
 
 
 def _digest(table: Table) -> str:
     """The query for a table's rows and the sum of their hashes, 60 bits each, which the warehouse makes itself."""
-    values = f" || chr({SEPARATOR}) || ".join(f"cast({quoted(name)} as varchar)" for name in table.column_names)
+    values = f" || {SEPARATOR} || ".join(f"cast({quoted(name)} as varchar)" for name in table.column_names)
     of_row = f"cast(strtol(substring(md5({values}), 1, 15), 16) as decimal(38, 0))"
     return f"select '{table.name}' as table_name, count(*) as row_count, sum({of_row}) as hashes from {table.qualified}"
 
 
-def members(connection: "redshift_connector.Connection", home: Home) -> "dict[str, pd.DataFrame]":
-    """The dimensions by name, sorted by id: ids as int64, names and codes as text. From the star's files where they
-    agree, else from the warehouse."""
+def members(connection: "redshift_connector.Connection") -> "dict[str, pd.DataFrame]":
+    """The dimensions by name, sorted by id: ids as int64, names and codes as text."""
     import pandas as pd
 
-    wanted = {name: digest for name, *digest in _digests(connection)}
     frames = {}
     for dimension in DIMENSIONS:
-        names = dimension.table.column_names
-        found = _members_of_star(home, dimension)
-        if _digest_of(found) != wanted[dimension.name]:
-            _, found = rows(connection, _every_row(dimension.table))
+        names, found = rows(connection, _every_row(dimension.table))
         frames[dimension.name] = pd.DataFrame(found, columns=names, dtype=object).astype({dimension.id_column: "int64"})
     return frames
-
-
-def _members_of_star(home: Home, dimension: Dimension) -> list[tuple]:
-    """The members in the star's file, by id; none where there is no file."""
-    import pyarrow as pa
-
-    if not home.star(dimension.name).exists():
-        return []
-    types = {column.name: pa.string() if column.max_bytes else pa.int64() for column in dimension.table.columns}
-    part = read_part(home.star(dimension.name), types)
-    return sorted(zip(*(part[name].to_pylist() for name in dimension.table.column_names), strict=True))
-
-
-def _digest_of(members: Collection[tuple]) -> list[int]:
-    """The rows and the sum of their hashes, as `_digest` has them made by the warehouse."""
-    texts = (chr(SEPARATOR).join(map(str, member)).encode() for member in members)
-    hashes = (hashlib.md5(text, usedforsecurity=False).hexdigest() for text in texts)
-    return [len(members), sum(int(hashed[:15], 16) for hashed in hashes)]
 
 
 def rows_of(warehouse: Warehouse, table: Table) -> "pd.DataFrame":

@@ -45,12 +45,8 @@ def read_part(path: Path, types: "Mapping[str, pa.DataType]") -> "pa.Table":
     content = path.read_bytes()
     try:
         return pyarrow.csv.read_csv(pa.BufferReader(igzip.decompress(content)), convert_options=options)
-    except (  # type: ignore[misc]  # the stubs of isal take its error's class for an instance
-        OSError,
-        EOFError,
-        isal_zlib.IsalError,
-        pa.ArrowException,
-    ) as error:
+    # The stubs of isal take the class of its error for an instance.
+    except (OSError, EOFError, isal_zlib.IsalError, pa.ArrowException) as error:  # type: ignore[misc]
         from sf_transactions.resources.home import HomeError  # which brings Dagster; nothing else here needs it
 
         raise HomeError(f"{path} is damaged ({error}): materialize star/* again, which makes it anew") from None

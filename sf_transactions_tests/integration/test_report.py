@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from sf_transactions.cli import main
-from sf_transactions.dashboard import page, payload
+from sf_transactions.dashboard import page
 from sf_transactions.ddl import read, views
 from sf_transactions.local.portal import Portal
 from sf_transactions.local.sample import generate
@@ -46,7 +46,7 @@ def dashboard_of(standing) -> str:
 
 def totals(text: str) -> dict[tuple[int, str], tuple[int, Decimal]]:
     """Rows and dollars by fiscal year and side that a page carries."""
-    header, columns = payload.decode(page.carried(text))
+    header, columns = page.carried(text)
     found, start = {}, 0
     for cell, rows in zip(((y, s) for y in header["years"] for s in header["sides"]), header["rows_of"], strict=True):
         found[cell] = (rows, Decimal(int(columns["amount"][start : start + rows].sum())).scaleb(-2))
@@ -267,7 +267,7 @@ def test_names_on_the_page_are_those_of_the_warehouse_where_the_star_file_has_ot
 
     def groups() -> set[str]:
         assert standing.run(sample.url, *YEARS, select="key:report/dashboard").success
-        header, _ = payload.decode(page.carried(dashboard_of(standing)))
+        header, _ = page.carried(dashboard_of(standing))
         return set(header["hierarchies"]["program"]["nodes"][0]["names"])
 
     with organization_groups_renamed(standing):

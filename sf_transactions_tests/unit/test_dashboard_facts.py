@@ -69,9 +69,9 @@ def table(rows) -> pa.Table:
 @given(ROWS)
 @settings(max_examples=60, deadline=None)
 def test_every_row_that_goes_in_comes_out_exactly(rows):
-    carried = payload.expanded(payload.compressed(*payload.encode(facts(table(rows), DIMENSIONS), {})))
-    header, columns = payload.decode(carried)
-    assert payload.amounts(carried)[1].tolist() == columns["amount"].tolist()
+    header, columns = payload.decode(
+        payload.expanded(payload.compressed(*payload.encode(facts(table(rows), DIMENSIONS), {})))
+    )
     cells = [(year, side) for year in header["years"] for side in header["sides"]]
     placed = np.repeat(np.arange(len(cells)), header["rows_of"])
     names = {

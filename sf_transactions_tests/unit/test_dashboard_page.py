@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from sf_transactions.dashboard import charts, page, payload
+from sf_transactions.dashboard import charts, page
 from sf_transactions.dashboard.facts import facts
 from sf_transactions.dashboard.glossary import GLOSSARY
 from sf_transactions.model import CODED_DIMENSIONS
@@ -31,7 +31,7 @@ def test_a_name_from_the_data_is_no_markup():
     text = page.build(facts(ROWS, named), page.Source(HOSTILE, None), lambda: "library")
     assert "alert" in text
     assert HOSTILE not in text
-    header, _ = payload.decode(page.carried(text))
+    header, _ = page.carried(text)
     assert header["source"] == HOSTILE
     assert set(header["hierarchies"]["program"]["nodes"][2]["names"]) == {HOSTILE}
 
@@ -66,14 +66,14 @@ def test_every_slot_is_filled(built):
 
 
 def test_the_status_of_a_year_is_that_of_the_as_of_date(built):
-    header, _ = payload.decode(page.carried(built))
+    header, _ = page.carried(built)
     assert (header["closed_to"], header["current_year"], header["default_year"]) == (2025, 2027, 2024)
     assert "as of September 20, 2026" in built
 
 
 def test_a_page_without_rows_says_so_and_carries_none():
     text = page.build(facts(table([]), DIMENSIONS), page.Source("Nothing", None), lambda: "library")
-    header, columns = payload.decode(page.carried(text))
+    header, columns = page.carried(text)
     assert header["rows"] == 0
     assert all(len(column) == 0 for column in columns.values())
 
